@@ -1,0 +1,10 @@
+# lt_room(name SOURCES a.c b.c [DEPENDS room ...] [LIBS target ...])
+# One static library a room: lt_<name>, linked with the rooms it may use.
+function(lt_room name)
+  cmake_parse_arguments(a "" "" "SOURCES;DEPENDS;LIBS" ${ARGN})
+  add_library(lt_${name} STATIC ${a_SOURCES})
+  target_link_libraries(lt_${name} PUBLIC lt_flags ${a_LIBS})
+  foreach(d ${a_DEPENDS})
+    target_link_libraries(lt_${name} PUBLIC lt_${d})
+  endforeach()
+endfunction()

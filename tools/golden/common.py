@@ -29,11 +29,13 @@ def normal(shape, *key):
 
 
 def save_tensors(path, tensors, meta=None):
-    """Write one safetensors file; metadata values are JSON texts."""
+    """Write one safetensors file; facts go into one metadata text, "golden", as JSON.
+
+    One key only: safetensors writes several in an order that changes with every run."""
     path.parent.mkdir(parents=True, exist_ok=True)
     plain = {k: v.detach().contiguous().clone() for k, v in sorted(tensors.items())}
-    text = {k: v if isinstance(v, str) else json.dumps(v) for k, v in (meta or {}).items()}
-    save_file(plain, str(path), metadata=text or None)
+    text = {"golden": json.dumps(meta or {}, ensure_ascii=False, sort_keys=True)}
+    save_file(plain, str(path), metadata=text)
 
 
 def save_json(path, value, indent=1):

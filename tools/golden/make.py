@@ -6,6 +6,8 @@
 """
 
 import argparse
+import sys
+import tempfile
 from pathlib import Path
 
 import common
@@ -17,17 +19,33 @@ GOLDEN = HERE.parents[1] / "tests" / "golden"
 def make(root):
     import models
     import outputs
+    import scheduler
+    import tokens
 
     common.quiet_torch()
     for name in models.MODELS:
         models.write_model(root, name)
         outputs.write(root, name)
+    tokens.write(root)
+    scheduler.write(root)
+
+
+def check():
+    from compare import compare
+
+    with tempfile.TemporaryDirectory() as folder:
+        make(Path(folder))
+        return compare(Path(folder), GOLDEN)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", nargs="?", type=Path, default=GOLDEN)
-    make(parser.parse_args().out)
+    parser.add_argument("--check", action="store_true", help="compare with what is stored")
+    args = parser.parse_args()
+    if args.check:
+        sys.exit(0 if check() else 1)
+    make(args.out)
 
 
 if __name__ == "__main__":

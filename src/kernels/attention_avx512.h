@@ -1,0 +1,140 @@
+#ifndef LT_KERNELS_ATTENTION_AVX512_H
+#define LT_KERNELS_ATTENTION_AVX512_H
+
+#include <float.h>
+#include <immintrin.h>
+
+#include "kernels/attention_flash.h"
+
+/* What the AVX-512 attention paths share: included by those files only, which are
+ * compiled for AVX-512 F, BW, DQ and VL. */
+
+#define LT_INLINE static inline __attribute__((always_inline))
+
+/* Loops over an array of registers must be unrolled completely. */
+#define LT_UNROLL _Pragma("GCC unroll 32")
+
+/* 2^x for x <= 0 and NaN; below 2^-126 it stays there. Relative error 1e-7, or 1e-4
+ * where a bf16 follows; 2^0 is 1. */
+LT_INLINE __m512 exp2_neg(__m512 x, int fine)
+{
+    x = _mm512_max_ps(_mm512_set1_ps(-126.0f), x); /* this order keeps NaN */
+    const __m512 magic = _mm512_set1_ps(12582912.0f);
+    const __m512 n = _mm512_sub_ps(_mm512_add_ps(x, magic), magic);
+    const __m512 f = _mm512_sub_ps(x, n);
+    __m512 p;
+    if (fine) {
+        p = _mm512_set1_ps(1.32647273e-3f);
+        p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(9.67151299e-3f));
+        p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(5.55073358e-2f));
+        p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.240222424f));
+        p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.693147004f));
+    } else {
+        p = _mm512_set1_ps(5.50089329e-2f);
+        p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.242210954f));
+        p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.693282902f));
+    }
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(1.0f));
+    return _mm512_scalef_ps(p, n);
+}
+
+/* The lanes of vector i that lie below n. */
+LT_INLINE __mmask16 lanes_below(int i, int64_t n)
+{
+    const int64_t left = n - 16 * i;
+    return left >= 16 ? 0xffff : left <= 0 ? 0 : (__mmask16)((1u << left) - 1);
+}
+
+/* A larger score came up in row r: scale down what was summed so far. */
+static inline void raise_max(lt_flash_tile *t, int r, float top)
+{
+    const __m512 keep = exp2_neg(_mm512_set1_ps(t->max[r] - top), 1);
+    float *sum = t->sum + r * LT_FLASH_LANES;
+    t->max[r] = top;
+    _mm512_store_ps(sum, _mm512_mul_ps(keep, _mm512_load_ps(sum)));
+    for (int v = 0; v < t->n_values; v++) {
+        float *acc = t->acc[v] + r * t->dv;
+        for (int64_t c = 0; c < t->dv; c += 16)
+            _mm512_store_ps(acc + c, _mm512_mul_ps(keep, _mm512_load_ps(acc + c)));
+    }
+}
+
+/* Turn the scores x of row r into weights and account for them. Of the 16 * nv keys the
+ * row sees the first n. */
+LT_INLINE void weigh(lt_flash_tile *t, int r, __m512 *x, int nv, int n, int fine)
+{
+    const __m512 factor = _mm512_set1_ps(t->factor);
+    if (n < 16 * nv) {
+        LT_UNROLL
+        for (int i = 0; i < nv; i++)
+            x[i] =
+                _mm512_mask_blend_ps(lanes_below(i, n), _mm512_set1_ps(-FLT_MAX), x[i]);
+    }
+
+    __m512 top[8];
+    LT_UNROLL
+    for (int i = 0; i < nv; i++) top[i] = x[i];
+    LT_UNROLL
+    for (int w = nv / 2; w > 0; w /= 2)
+        for (int i = 0; i < w; i++) top[i] = _mm512_max_ps(top[i], top[i + w]);
+    top[0] = _mm512_mul_ps(top[0], factor);
+    if (_mm512_cmp_ps_mask(top[0], _mm512_set1_ps(t->max[r]), _CMP_GT_OQ))
+        raise_max(t, r, _mm512_reduce_max_ps(top[0]));
+
+    const __m512 max = _mm512_set1_ps(t->max[r]);
+    LT_UNROLL
+    for (int i = 0; i < nv; i++)
+        x[i] = exp2_neg(_mm512_fmsub_ps(x[i], factor, max), fine);
+    if (n < 16 * nv) {
+        LT_UNROLL
+        for (int i = 0; i < nv; i++) x[i] = _mm512_maskz_mov_ps(lanes_below(i, n), x[i]);
+    }
+
+    LT_UNROLL
+    for (int i = 0; i < nv; i++) top[i] = x[i];
+    LT_UNROLL
+    for (int w = nv / 2; w > 0; w /= 2)
+        for (int i = 0; i < w; i++) top[i] = _mm512_add_ps(top[i], top[i + w]);
+    float *sum = t->sum + r * LT_FLASH_LANES;
+    _mm512_store_ps(sum, _mm512_add_ps(_mm512_load_ps(sum), top[0]));
+}
+
+/* A 16 x 16 matrix of 32-bit elements, transposed in place. */
+LT_INLINE void transpose16(__m512i *x)
+{
+    __m512i y[16];
+    LT_UNROLL
+    for (int i = 0; i < 16; i += 2) {
+        y[i] = _mm512_unpacklo_epi32(x[i], x[i + 1]);
+        y[i + 1] = _mm512_unpackhi_epi32(x[i], x[i + 1]);
+    }
+    LT_UNROLL
+    for (int i = 0; i < 16; i += 4)
+        for (int j = 0; j < 2; j++) {
+            x[i + 2 * j] = _mm512_unpacklo_epi64(y[i + j], y[i + 2 + j]);
+            x[i + 2 * j + 1] = _mm512_unpackhi_epi64(y[i + j], y[i + 2 + j]);
+        }
+    LT_UNROLL
+    for (int i = 0; i < 16; i += 8)
+        for (int j = 0; j < 4; j++) {
+            y[i + j] = _mm512_shuffle_i32x4(x[i + j], x[i + 4 + j], 0x88);
+            y[i + 4 + j] = _mm512_shuffle_i32x4(x[i + j], x[i + 4 + j], 0xdd);
+        }
+    LT_UNROLL
+    for (int j = 0; j < 8; j++) {
+        x[j] = _mm512_shuffle_i32x4(y[j], y[8 + j], 0x88);
+        x[8 + j] = _mm512_shuffle_i32x4(y[j], y[8 + j], 0xdd);
+    }
+}
+
+/* Channels [c, c + 16) of a row, as f32; zeros from d on. */
+LT_INLINE __m512 load16(const char *row, int bf16, int64_t c, int64_t d)
+{
+    const __mmask16 m = lanes_below(0, d - c);
+    if (!bf16) return _mm512_maskz_loadu_ps(m, (const float *)(const void *)row + c);
+    const __m256i h =
+        _mm256_maskz_loadu_epi16(m, (const uint16_t *)(const void *)row + c);
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16));
+}
+
+#endif

@@ -1,0 +1,77 @@
+#ifndef LT_ATTENTION_SLIM_H
+#define LT_ATTENTION_SLIM_H
+
+#include "models/unet.h"
+
+/* Adaptive Attention Slimming: which keyframe tokens the joint attention keeps
+ * (methods/adaflow.md 1.6; design.md section 4).
+ *
+ * With K keyframes of S tokens and a budget of R frames (R < K), the score of token p of
+ * any keyframe for the query keyframe j is  score_j(p) = max_q cos(F_p, F_j(q))  over the
+ * diffusion features F of the source video at the layer's grid.
+ *
+ *   query   as published: every query keyframe keeps its own m = R * S best tokens
+ *   shared  one list for all: the (R - 1) * S tokens of the best score averaged over the
+ *           query keyframes; every frame sees its own S tokens besides, and only listed
+ *           tokens travel between ranks
+ *
+ * Equal scores: the lowest token number wins. Token number = keyframe * S + p, with the
+ * keyframes of the segment in global order. Lists are cut at chunk borders, see
+ * LT_KEYFRAME_CHUNK, and hold numbers relative to the chunk's first token. */
+
+/* Keyframes folded into the joint attention at a time: part of the result's definition
+ * (the order of the sums), so a constant and no option. */
+enum { LT_KEYFRAME_CHUNK = 8 };
+
+typedef enum lt_slim_mode { LT_SLIM_NONE, LT_SLIM_QUERY, LT_SLIM_SHARED } lt_slim_mode;
+
+/* One ascending list of token numbers, cut in chunks. */
+typedef struct lt_token_list {
+    int32_t *token;      /* relative to the first token of its chunk */
+    int64_t *chunk_from; /* [n_chunks + 1] positions in token */
+} lt_token_list;
+
+typedef struct lt_slim_grid {
+    int64_t tokens;      /* S */
+    int64_t n_lists;     /* query: own query keyframes; shared: 1 */
+    lt_token_list *list; /* [n_lists] */
+} lt_slim_grid;
+
+typedef struct lt_slim {
+    lt_slim_mode mode;
+    int64_t n_keyframes; /* K */
+    int64_t n_chunks;
+    int n_grids;
+    lt_slim_grid grid[8];
+} lt_slim;
+
+/* Tokens kept: query min(K, R) * S, shared (min(K, R) - 1) * S. */
+int64_t lt_slim_kept(lt_slim_mode mode, int64_t n_keyframes, int64_t budget, int64_t s);
+
+/* Where the features of a keyframe at a grid come from: unit rows [S, c] in the compute
+ * dtype, a counted view or copy that the caller frees. i counts the segment's keyframes. */
+typedef lt_status lt_slim_features_fn(void *ctx, int64_t keyframe, int grid,
+                                      lt_tensor *unit_rows);
+
+typedef struct lt_slim_args {
+    lt_slim_mode mode;
+    int64_t n_keyframes;      /* K > budget */
+    int64_t budget;           /* R, frames of tokens, >= 1 */
+    int64_t first_own, n_own; /* the query keyframes of this rank */
+    int n_grids;
+    int64_t tokens[8]; /* S of each grid */
+    lt_slim_features_fn *features;
+    void *ctx;
+} lt_slim_args;
+
+/* Make the lists. Every rank makes its own: the shared list needs all query keyframes,
+ * and is the same everywhere because it is computed from the same numbers.
+ * The caller frees with lt_slim_free.  Errors: NOMEM, what `features` returns. */
+LT_NODISCARD lt_status lt_slim_make(const lt_exec *x, const lt_slim_args *a,
+                                    lt_slim *slim);
+void lt_slim_free(lt_slim *slim); /* zeroes */
+
+/* The grid with S tokens, NULL when there is none (lookup by S as published). */
+const lt_slim_grid *lt_slim_find(const lt_slim *slim, int64_t tokens);
+
+#endif

@@ -63,9 +63,13 @@ void lt_pool_close(lt_pool **pool);
 /* Give cached free blocks back to the system. */
 void lt_pool_trim(lt_pool *pool);
 
-/* Bytes in use now, and the most there ever were since open or the last reset. */
+/* Bytes in use now, and the most there ever were since open or the last reset. A block
+ * counts with its size class, up to 1/16 more than what was asked for. */
 size_t lt_pool_used(const lt_pool *pool);
 size_t lt_pool_peak(const lt_pool *pool);
+/* Bytes of free blocks kept for reuse; used + cached is what the system sees and what
+ * the limit bounds (cached blocks go first). */
+size_t lt_pool_cached(const lt_pool *pool);
 void lt_pool_reset_peak(lt_pool *pool);
 
 /* ---- tensors -------------------------------------------------------------------- */
@@ -77,9 +81,9 @@ LT_NODISCARD lt_status lt_tensor_new(lt_tensor *t, lt_pool *pool, lt_dtype dtype
                                      int ndim, const int64_t *shape);
 
 /* Shorthand for literal shapes: LT_TENSOR_NEW(&t, pool, LT_F32, n, h, w, c). */
-#define LT_TENSOR_NEW(t, pool, dtype, ...)                                           \
-    lt_tensor_new((t), (pool), (dtype),                                              \
-                  (int)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)),        \
+#define LT_TENSOR_NEW(t, pool, dtype, ...)                                     \
+    lt_tensor_new((t), (pool), (dtype),                                        \
+                  (int)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)), \
                   (const int64_t[]){ __VA_ARGS__ })
 
 /* Release the storage and zero *t. Accepts NULL and an already zeroed tensor. */
@@ -99,7 +103,7 @@ lt_tensor lt_tensor_rows(const lt_tensor *t, int64_t first, int64_t count);
 /* The same elements under another shape, as a counted view; the counts must agree
  * (asserted). */
 lt_tensor lt_tensor_reshape(const lt_tensor *t, int ndim, const int64_t *shape);
-#define LT_RESHAPE(t, ...)                                                           \
+#define LT_RESHAPE(t, ...)                                                              \
     lt_tensor_reshape((t), (int)(sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)), \
                       (const int64_t[]){ __VA_ARGS__ })
 

@@ -1,0 +1,393 @@
+#include "core/options.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/file.h"
+#include "core/units.h"
+
+static void *at(const lt_option *o, void *base) { return (char *)base + o->offset; }
+static const void *cat(const lt_option *o, const void *base)
+{
+    return (const char *)base + o->offset;
+}
+
+/* Length of the UTF-8 sequence at s and its code point; 0 when it is not valid. */
+static int utf8_next(const char *s, uint32_t *code)
+{
+    static const uint32_t least[5] = { 0, 0, 0x80, 0x800, 0x10000 };
+    const unsigned char c = (unsigned char)s[0];
+    const int n = c < 0x80 ? 1 : c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 0;
+    if (n == 0 || c > 0xf4) return 0;
+    uint32_t v = n == 1 ? c : c & (0xffu >> (n + 1));
+    for (int i = 1; i < n; i++) {
+        if (((unsigned char)s[i] & 0xc0) != 0x80) return 0;
+        v = (v << 6) | ((unsigned char)s[i] & 0x3f);
+    }
+    if (v < least[n] || v > 0x10ffff || (v >= 0xd800 && v <= 0xdfff)) return 0;
+    *code = v;
+    return n;
+}
+
+bool lt_utf8_valid(const char *text)
+{
+    uint32_t code = 0;
+    while (*text) {
+        const int n = utf8_next(text, &code);
+        if (n == 0) return false;
+        text += n;
+    }
+    return true;
+}
+
+/* Characters that a YAML file may not hold as they are, or that end a line in it. */
+static bool needs_escape(uint32_t c)
+{
+    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 ||
+           c == 0xfeff || c == 0xfffe || c == 0xffff;
+}
+
+void lt_yaml_quote(const char *text, FILE *f)
+{
+    fputc('"', f);
+    while (*text) {
+        uint32_t code = 0;
+        const int n = utf8_next(text, &code);
+        if (n == 0) break;
+        if (code == '"' || code == '\\')
+            fprintf(f, "\\%c", (int)code);
+        else if (code == '\n')
+            fputs("\\n", f);
+        else if (needs_escape(code))
+            fprintf(f, "\\u%04x", (unsigned)code);
+        else
+            fwrite(text, 1, (size_t)n, f);
+        text += n;
+    }
+    fputc('"', f);
+}
+
+static lt_status parse_bool(const lt_option *o, const char *text, const char *where,
+                            void *out)
+{
+    const bool yes = !strcmp(text, "true");
+    if (!yes && strcmp(text, "false") != 0)
+        return LT_FAIL(LT_ERR_CONFIG,
+                       "%s.%s is neither true nor false: '%.60s' (%s): "
+                       "write true or false",
+                       o->section, o->key, text, where);
+    *(bool *)out = yes;
+    return LT_OK;
+}
+
+static lt_status out_of_range(const lt_option *o, const char *text, const char *where)
+{
+    char lo[LT_UNIT_TEXT_MAX], hi[LT_UNIT_TEXT_MAX];
+    if (o->type == LT_OPT_FLOAT) {
+        lt_float_format(o->fmin, lo);
+        lt_float_format(o->fmax, hi);
+    } else if (o->type == LT_OPT_BYTES) {
+        lt_bytes_format(o->imin, lo);
+        lt_bytes_format(o->imax, hi);
+    } else {
+        snprintf(lo, sizeof(lo), "%lld", (long long)o->imin);
+        snprintf(hi, sizeof(hi), "%lld", (long long)o->imax);
+    }
+    return LT_FAIL(LT_ERR_CONFIG, "%s.%s is out of range: %.60s (%s): choose %s to %s",
+                   o->section, o->key, text, where, lo, hi);
+}
+
+static lt_status parse_int(const lt_option *o, const char *text, const char *where,
+                           void *out)
+{
+    int64_t v = 0;
+    const bool bytes = o->type == LT_OPT_BYTES;
+    if ((bytes ? lt_bytes_parse(text, &v) : lt_int_parse(text, &v)) != LT_OK)
+        return LT_FAIL(LT_ERR_CONFIG, "%s.%s is not a %s: '%.60s' (%s): write it like %s",
+                       o->section, o->key, bytes ? "number of bytes" : "whole number",
+                       text, where, bytes ? "1500M or 64G" : o->def);
+    if (v < o->imin || v > o->imax) return out_of_range(o, text, where);
+    *(int64_t *)out = v;
+    return LT_OK;
+}
+
+static lt_status parse_float(const lt_option *o, const char *text, const char *where,
+                             void *out)
+{
+    double v = 0;
+    const lt_status st = lt_float_parse(text, &v);
+    if (st == LT_ERR_NOMEM) return st;
+    if (st != LT_OK)
+        return LT_FAIL(LT_ERR_CONFIG,
+                       "%s.%s is not a number: '%.60s' (%s): write it like %s",
+                       o->section, o->key, text, where, o->def);
+    if (v < o->fmin || v > o->fmax) return out_of_range(o, text, where);
+    *(double *)out = v == 0 ? 0 : v; /* -0 would be the same setting under another text */
+    return LT_OK;
+}
+
+static lt_status parse_text(const lt_option *o, const char *text, const char *folder,
+                            const char *where, void *out)
+{
+    if (!lt_utf8_valid(text))
+        return LT_FAIL(LT_ERR_CONFIG, "%s.%s is not UTF-8 text (%s): save it as UTF-8",
+                       o->section, o->key, where);
+    const bool path = o->type == LT_OPT_PATH;
+    const size_t max = path ? LT_PATH_MAX : LT_TEXT_MAX;
+    if (strlen(text) >= max)
+        return LT_FAIL(LT_ERR_CONFIG, "%s.%s is too long (%s): use fewer than %zu bytes",
+                       o->section, o->key, where, max);
+    if (!path || !*text) {
+        memcpy(out, text, strlen(text) + 1);
+        return LT_OK;
+    }
+    const lt_status st = lt_path_absolute(folder, text, out);
+    if (st != LT_ERR_ARG) return st;
+    return LT_FAIL(LT_ERR_CONFIG, "%s.%s is too long (%s): use a shorter path",
+                   o->section, o->key, where);
+}
+
+/* All names of an enum in one text: "query, shared". */
+static void list_choices(const lt_option *o, char *buf, size_t size)
+{
+    size_t n = 0;
+    buf[0] = '\0';
+    for (int i = 0; o->choices[i] && n < size; i++) {
+        const int w = snprintf(buf + n, size - n, "%s%s", i ? ", " : "", o->choices[i]);
+        n += w > 0 ? (size_t)w : 0;
+    }
+}
+
+static lt_status parse_enum(const lt_option *o, const char *text, const char *where,
+                            void *out)
+{
+    char names[400];
+    for (int i = 0; o->choices[i]; i++) {
+        if (strcmp(o->choices[i], text) != 0) continue;
+        *(int *)out = i;
+        return LT_OK;
+    }
+    list_choices(o, names, sizeof(names));
+    return LT_FAIL(LT_ERR_CONFIG, "%s.%s has no value '%.60s' (%s): choose one of %s",
+                   o->section, o->key, text, where, names);
+}
+
+static lt_status parse_time(const lt_option *o, const char *text, const char *where,
+                            void *out)
+{
+    if (*text == '\0') {
+        *(int64_t *)out = LT_TIME_NONE;
+        return LT_OK;
+    }
+    int64_t t = 0;
+    if (lt_time_parse(text, &t) != LT_OK)
+        return LT_FAIL(LT_ERR_CONFIG,
+                       "%s.%s is not a time: '%.60s' (%s): write seconds, MM:SS.fff or "
+                       "HH:MM:SS.fff",
+                       o->section, o->key, text, where);
+    *(int64_t *)out = t;
+    return LT_OK;
+}
+
+/* One entry of a list, [begin, end) without the blanks around it. */
+static lt_status parse_entry(const lt_option *o, const char *begin, const char *end,
+                             const char *where, int64_t *out)
+{
+    char word[64];
+    while (begin < end && *begin == ' ') begin++;
+    while (end > begin && end[-1] == ' ') end--;
+    snprintf(word, sizeof(word), "%.*s", (int)(end - begin > 63 ? 63 : end - begin),
+             begin);
+    return parse_int(o, word, where, out);
+}
+
+static lt_status parse_ints(const lt_option *o, const char *text, const char *where,
+                            void *out)
+{
+    lt_status st = LT_OK;
+    lt_ints list = { 0 };
+    const char *p = text, *end = text + strlen(text);
+    if (*p == '[' && end[-1] == ']' && end - p >= 2) p++, end--;
+    while (p < end && *p == ' ') p++;
+    int64_t n = p < end;
+    for (const char *c = p; c < end; c++) n += *c == ',';
+    if (n > LT_INTS_MAX) {
+        st = LT_FAIL(LT_ERR_CONFIG, "%s.%s has %lld entries (%s): use at most %d",
+                     o->section, o->key, (long long)n, where, LT_INTS_MAX);
+        goto cleanup;
+    }
+    list.v = n ? malloc((size_t)n * sizeof(*list.v)) : NULL;
+    if (n && !list.v) {
+        st = LT_FAIL(LT_ERR_NOMEM, "out of memory (reading %s.%s)", o->section, o->key);
+        goto cleanup;
+    }
+    while (list.n < n) {
+        const char *comma = memchr(p, ',', (size_t)(end - p));
+        LT_TRY(parse_entry(o, p, comma ? comma : end, where, &list.v[list.n]));
+        list.n++;
+        p = comma ? comma + 1 : end;
+    }
+    free(((lt_ints *)out)->v);
+    *(lt_ints *)out = list;
+    list.v = NULL;
+cleanup:
+    free(list.v);
+    return st;
+}
+
+lt_status lt_option_parse(const lt_option *o, const char *text, const char *folder,
+                          const char *where, void *base)
+{
+    void *out = at(o, base);
+    switch (o->type) {
+    case LT_OPT_BOOL: return parse_bool(o, text, where, out);
+    case LT_OPT_INT:
+    case LT_OPT_BYTES: return parse_int(o, text, where, out);
+    case LT_OPT_FLOAT: return parse_float(o, text, where, out);
+    case LT_OPT_TEXT:
+    case LT_OPT_PATH: return parse_text(o, text, folder, where, out);
+    case LT_OPT_ENUM: return parse_enum(o, text, where, out);
+    case LT_OPT_TIME: return parse_time(o, text, where, out);
+    case LT_OPT_INTS: return parse_ints(o, text, where, out);
+    }
+    return LT_FAIL(LT_ERR_INTERNAL, "option %s.%s has no type (%s): report this",
+                   o->section, o->key, where);
+}
+
+static void print_ints(const lt_ints *list, FILE *f)
+{
+    fputc('[', f);
+    for (int64_t i = 0; i < list->n; i++)
+        fprintf(f, "%s%lld", i ? ", " : "", (long long)list->v[i]);
+    fputc(']', f);
+}
+
+void lt_option_print(const lt_option *o, const void *base, FILE *f)
+{
+    const void *v = cat(o, base);
+    char buf[LT_UNIT_TEXT_MAX];
+    switch (o->type) {
+    case LT_OPT_BOOL: fputs(*(const bool *)v ? "true" : "false", f); break;
+    case LT_OPT_INT: fprintf(f, "%lld", (long long)*(const int64_t *)v); break;
+    case LT_OPT_BYTES: fputs(lt_bytes_format(*(const int64_t *)v, buf), f); break;
+    case LT_OPT_FLOAT: fputs(lt_float_format(*(const double *)v, buf), f); break;
+    case LT_OPT_TEXT:
+    case LT_OPT_PATH: lt_yaml_quote(v, f); break;
+    case LT_OPT_ENUM: fputs(o->choices[*(const int *)v], f); break;
+    case LT_OPT_TIME: lt_yaml_quote(lt_time_format(*(const int64_t *)v, buf), f); break;
+    case LT_OPT_INTS: print_ints(v, f); break;
+    }
+}
+
+bool lt_option_equal(const lt_option *o, const void *a, const void *b)
+{
+    const void *x = cat(o, a), *y = cat(o, b);
+    switch (o->type) {
+    case LT_OPT_BOOL: return *(const bool *)x == *(const bool *)y;
+    case LT_OPT_INT:
+    case LT_OPT_BYTES:
+    case LT_OPT_TIME: return *(const int64_t *)x == *(const int64_t *)y;
+    case LT_OPT_FLOAT: return *(const double *)x == *(const double *)y;
+    case LT_OPT_TEXT:
+    case LT_OPT_PATH: return strcmp(x, y) == 0;
+    case LT_OPT_ENUM: return *(const int *)x == *(const int *)y;
+    case LT_OPT_INTS: break;
+    }
+    const lt_ints *p = x, *q = y;
+    return p->n == q->n &&
+           (p->n == 0 || memcmp(p->v, q->v, (size_t)p->n * sizeof(*p->v)) == 0);
+}
+
+static lt_status copy_ints(lt_ints *dst, const lt_ints *src)
+{
+    const size_t bytes = (size_t)src->n * sizeof(*src->v);
+    int64_t *v = src->n ? malloc(bytes) : NULL;
+    if (src->n && !v) return LT_FAIL(LT_ERR_NOMEM, "out of memory (copying options)");
+    if (v) memcpy(v, src->v, bytes);
+    free(dst->v);
+    *dst = (lt_ints){ v, src->n };
+    return LT_OK;
+}
+
+lt_status lt_option_copy(const lt_option *o, void *dst, const void *src)
+{
+    void *to = at(o, dst);
+    const void *from = cat(o, src);
+    switch (o->type) {
+    case LT_OPT_BOOL: *(bool *)to = *(const bool *)from; break;
+    case LT_OPT_INT:
+    case LT_OPT_BYTES:
+    case LT_OPT_TIME: *(int64_t *)to = *(const int64_t *)from; break;
+    case LT_OPT_FLOAT: *(double *)to = *(const double *)from; break;
+    case LT_OPT_TEXT:
+    case LT_OPT_PATH: strcpy(to, from); break;
+    case LT_OPT_ENUM: *(int *)to = *(const int *)from; break;
+    case LT_OPT_INTS: return copy_ints(to, from);
+    }
+    return LT_OK;
+}
+
+void lt_option_clear(const lt_option *o, void *base)
+{
+    if (o->type != LT_OPT_INTS) return;
+    lt_ints *list = at(o, base);
+    free(list->v);
+    *list = (lt_ints){ 0 };
+}
+
+void lt_option_print_range(const lt_option *o, FILE *f)
+{
+    char lo[LT_UNIT_TEXT_MAX], hi[LT_UNIT_TEXT_MAX];
+    switch (o->type) {
+    case LT_OPT_BOOL: fputs("true | false", f); break;
+    case LT_OPT_INTS: fputs("list, each ", f); /* fall through */
+    case LT_OPT_INT:
+        fprintf(f, "%lld .. %lld", (long long)o->imin, (long long)o->imax);
+        break;
+    case LT_OPT_BYTES:
+        fprintf(f, "%s .. %s", lt_bytes_format(o->imin, lo),
+                lt_bytes_format(o->imax, hi));
+        break;
+    case LT_OPT_FLOAT:
+        fprintf(f, "%s .. %s", lt_float_format(o->fmin, lo),
+                lt_float_format(o->fmax, hi));
+        break;
+    case LT_OPT_TEXT: fputs("text", f); break;
+    case LT_OPT_PATH: fputs("path", f); break;
+    case LT_OPT_TIME: fputs("time: seconds, MM:SS.fff or HH:MM:SS.fff", f); break;
+    case LT_OPT_ENUM:
+        for (int i = 0; o->choices[i]; i++)
+            fprintf(f, "%s%s", i ? " | " : "", o->choices[i]);
+        break;
+    }
+}
+
+const char *lt_affects_text(lt_affects a)
+{
+    switch (a) {
+    case LT_AFFECTS_NOTHING: return "nothing";
+    case LT_AFFECTS_ENCODE: return "encode";
+    case LT_AFFECTS_RESULT: return "result";
+    case LT_AFFECTS_APART: return "result, judged apart";
+    }
+    return "?";
+}
+
+int lt_edit_distance(const char *a, const char *b)
+{
+    int row[64];
+    const int la = (int)strnlen(a, 63), lb = (int)strnlen(b, 63);
+    for (int j = 0; j <= lb; j++) row[j] = j;
+    for (int i = 1; i <= la; i++) {
+        int diagonal = row[0];
+        row[0] = i;
+        for (int j = 1; j <= lb; j++) {
+            const int change = diagonal + (a[i - 1] != b[j - 1]);
+            const int insert = row[j - 1] + 1, drop = row[j] + 1;
+            diagonal = row[j];
+            row[j] = change < insert ? change : insert;
+            if (drop < row[j]) row[j] = drop;
+        }
+    }
+    return row[lb];
+}

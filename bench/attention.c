@@ -154,7 +154,7 @@ int main(int argc, char **argv)
                 bench_attention(&x, shapes[s], 0, seconds);
             bench_attention(&x, shapes[0], 1, seconds);
             bench_match(&x, 4096, 640, seconds);
-            lt_threads_close(&x.threads);
+            lt_threads_close(x.threads);
         }
     lt_pool_close(&pool);
     return 0;

@@ -242,7 +242,7 @@ static void check_threads(const lt_kernels *k)
                 CHECK(same_bits(&more[v], &one[v]));
                 lt_tensor_free(&more[v]);
             }
-            lt_threads_close(&threads);
+            lt_threads_close(threads);
         }
         for (int v = 0; v < p.s.n_values; v++) lt_tensor_free(&one[v]);
         free_problem(&p);

@@ -90,9 +90,10 @@ LT_NODISCARD lt_status lt_shard_finish(lt_shard_writer *w, void **image, lt_stam
 
 /* lt_shard_finish and an atomic commit to `file`: after it the file is there, whole and
  * on the disk, or what was there before is untouched. The journal comes afterwards.
- * Errors: NOMEM, INTERNAL, IO, NOSPACE. */
+ * tag: NULL or "stage:unit" for the crash points of lt_file_write (core/file.h).
+ * Errors: NOMEM, INTERNAL, and those of lt_file_write (IO, NOSPACE, CANTCREAT). */
 LT_NODISCARD lt_status lt_shard_commit(lt_shard_writer *w, const char *file,
-                                       lt_stamp *stamp);
+                                       const char *tag, lt_stamp *stamp);
 
 /* Free a writer and set *w to NULL; accepts NULL. What was not committed is gone. */
 void lt_shard_discard(lt_shard_writer **w);

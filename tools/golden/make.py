@@ -2,6 +2,7 @@
 """Make tests/golden: tiny models, and what the reference implementations compute with them.
 
   make.py [OUT]      write everything (default: tests/golden of this checkout)
+  make.py --report   how far rounding and deliberate mistakes move the results
   make.py --check    write into a temporary folder and compare with what is stored
 """
 
@@ -17,8 +18,10 @@ GOLDEN = HERE.parents[1] / "tests" / "golden"
 
 
 def make(root):
+    import loops
     import models
     import outputs
+    import policies
     import scheduler
     import tokens
 
@@ -28,6 +31,8 @@ def make(root):
         outputs.write(root, name)
     tokens.write(root)
     scheduler.write(root)
+    policies.write(root)
+    loops.write(root)
 
 
 def check():
@@ -42,7 +47,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", nargs="?", type=Path, default=GOLDEN)
     parser.add_argument("--check", action="store_true", help="compare with what is stored")
+    parser.add_argument("--report", action="store_true", help="rounding against mistakes")
     args = parser.parse_args()
+    if args.report:
+        import loops
+
+        common.quiet_torch()
+        return loops.report(args.out)
     if args.check:
         sys.exit(0 if check() else 1)
     make(args.out)

@@ -23,7 +23,7 @@ UP_CROSS, UP_PLAIN = "CrossAttnUpBlock2D", "UpBlock2D"
 MODELS = {
     "sd15-tiny": {
         "dtype": torch.float16,
-        "unet": dict(sample_size=8, block_out_channels=[16, 24, 24, 24], norm_num_groups=8,
+        "unet": dict(sample_size=8, block_out_channels=[16, 24, 24, 24], norm_num_groups=4,
                      attention_head_dim=2, cross_attention_dim=32, layers_per_block=2,
                      down_block_types=[CROSS, CROSS, CROSS, PLAIN],
                      up_block_types=[UP_PLAIN, UP_CROSS, UP_CROSS, UP_CROSS]),
@@ -39,8 +39,8 @@ MODELS = {
     },
     "sd21-tiny": {
         "dtype": torch.bfloat16,
-        "unet": dict(sample_size=8, block_out_channels=[8, 16, 24, 24], norm_num_groups=8,
-                     attention_head_dim=[1, 2, 3, 3], cross_attention_dim=40,
+        "unet": dict(sample_size=8, block_out_channels=[8, 16, 16, 24], norm_num_groups=8,
+                     attention_head_dim=[1, 2, 2, 3], cross_attention_dim=40,
                      layers_per_block=2, use_linear_projection=True, upcast_attention=True,
                      down_block_types=[CROSS, CROSS, CROSS, PLAIN],
                      up_block_types=[UP_PLAIN, UP_CROSS, UP_CROSS, UP_CROSS]),

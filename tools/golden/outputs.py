@@ -5,30 +5,31 @@ import torch
 from common import normal, save_tensors
 from models import Loaded
 
-# latent height and width, timestep, VAE image height and width
+# latent height and width, timestep, height and width of the image to encode and of the
+# latents to decode
 SIZES = {
-    "sd15-tiny": ((16, 8), 981, (64, 32)),
-    "sd21-tiny": ((8, 16), 501, (32, 64)),
-    "odd-tiny": ((11, 7), 1, (44, 28)),
+    "sd15-tiny": ((16, 8), 981, (64, 32), (8, 4)),
+    "sd21-tiny": ((8, 16), 501, (32, 64), (4, 8)),
+    "odd-tiny": ((11, 7), 1, (44, 28), (5, 3)),
 }
 # The same for the blocks files, which hold one sample and must stay small.
 SMALL = {
-    "sd15-tiny": ((8, 8), 981, (32, 16)),
-    "sd21-tiny": ((8, 8), 501, (16, 32)),
-    "odd-tiny": ((11, 7), 1, (20, 12)),
+    "sd15-tiny": ((8, 8), 981, (32, 16), (4, 2)),
+    "sd21-tiny": ((8, 8), 501, (16, 32), (2, 3)),
+    "odd-tiny": ((11, 7), 1, (20, 12), (5, 3)),
 }
 PROMPTS = ["", "a red ball and a blue ball, it's in the snow"]
 
 
 def inputs(model, sizes, prompts):
     name = model.name
-    (h, w), t, (height, width) = sizes[name]
+    (h, w), t, (height, width), (lat_h, lat_w) = sizes[name]
     return {
         "in.unet.sample": normal((len(prompts), 4, h, w), name, "sample"),
         "in.unet.timestep": torch.tensor([t]),
         "in.unet.encoder_hidden_states": model.embed(prompts),
         "in.vae.encode.image": normal((1, 3, height, width), name, "image").mul(0.5).clamp(-1, 1),
-        "in.vae.decode.latents": normal((1, 4, h // 2, w // 2), name, "latents"),
+        "in.vae.decode.latents": normal((1, 4, lat_h, lat_w), name, "latents"),
         "in.text.ids": model.ids(prompts),
     }
 
@@ -124,7 +125,7 @@ def unet_blocks(model, x):
 def vae_blocks(model, x):
     rec, vae = Recorder("vae", model.vae), model.vae
     for side, blocks in (("encoder", "down_blocks"), ("decoder", "up_blocks")):
-        for part in ("conv_in", "mid_block", "conv_norm_out", "conv_out"):
+        for part in ("conv_in", "mid_block", "conv_out"):
             rec.watch(f"{side}.{part}")
         for i in range(len(getattr(getattr(vae, side), blocks))):
             rec.watch(f"{side}.{blocks}.{i}")

@@ -11,7 +11,8 @@ enum { YAML_BYTES_MAX = 1 << 20 };
 typedef struct reader {
     yaml_parser_t parser;
     yaml_event_t event; /* the current one */
-    const char *name, *folder;
+    const char *name, *folder, *text;
+    size_t bytes;
     lt_config *config;
     lt_facts *facts;
     int line[LT_N_OPTIONS]; /* where this file sets each option; 0: it does not */
@@ -26,14 +27,26 @@ static lt_status refuse(const reader *r, const char *what, const char *how)
     return LT_FAIL(LT_ERR_CONFIG, "%s (%s:%d): %s", what, r->name, line_of(r), how);
 }
 
+/* Line of a complaint; libyaml gives an offset only when the bytes are no text. */
+static int problem_line(const reader *r)
+{
+    const yaml_parser_t *p = &r->parser;
+    if (p->error != YAML_READER_ERROR) return (int)p->problem_mark.line + 1;
+    int line = 1;
+    for (size_t i = 0; i < p->problem_offset && i < r->bytes; i++)
+        line += r->text[i] == '\n';
+    return line;
+}
+
 static lt_status syntax_error(const reader *r)
 {
     const yaml_parser_t *p = &r->parser;
     if (p->error == YAML_MEMORY_ERROR)
         return LT_FAIL(LT_ERR_NOMEM, "out of memory (%s)", r->name);
-    return LT_FAIL(
-        LT_ERR_CONFIG, "not valid YAML, %s (%s:%d): check indentation and quotes",
-        p->problem ? p->problem : "unreadable", r->name, (int)p->problem_mark.line + 1);
+    return LT_FAIL(LT_ERR_CONFIG, "not valid YAML, %s (%s:%d): %s",
+                   p->problem ? p->problem : "unreadable", r->name, problem_line(r),
+                   p->error == YAML_READER_ERROR ? "save it as UTF-8 text"
+                                                 : "check indentation and quotes");
 }
 
 /* What no event of a configuration may carry. */
@@ -302,6 +315,7 @@ lt_status lt_config_load_text(lt_config *c, lt_facts *facts, const char *text,
     }
     LT_TRY(lt_config_copy(made, c));
     r->name = name, r->folder = folder, r->config = made, r->facts = &found;
+    r->text = text, r->bytes = bytes;
     yaml_parser_set_encoding(&r->parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&r->parser, (const unsigned char *)text, bytes);
     LT_TRY(read_stream(r));

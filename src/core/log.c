@@ -132,17 +132,13 @@ static void flatten(char *text)
         if ((unsigned char)*text < 0x20 || *text == 0x7f) *text = ' ';
 }
 
-/* A cut in the middle of a character would not be UTF-8, which JSON needs. */
-static void mend_utf8(char *text)
+/* JSON needs UTF-8: drop the part of a character that a cut has left, and replace the
+ * bytes of what was never UTF-8. */
+static void mend_utf8(char *text, bool cut)
 {
+    size_t n = strlen(text);
+    for (int i = 0; cut && i < 3 && !lt_utf8_valid(text); i++) text[--n] = '\0';
     if (lt_utf8_valid(text)) return;
-    const size_t n = strlen(text);
-    for (size_t cut = 1; cut <= 3 && cut < n; cut++) {
-        const char kept = text[n - cut];
-        text[n - cut] = '\0';
-        if (lt_utf8_valid(text)) return;
-        text[n - cut] = kept;
-    }
     for (; *text; text++)
         if ((unsigned char)*text >= 0x80) *text = '?';
 }
@@ -153,10 +149,10 @@ void lt_log_write(lt_log *log, lt_log_level level, const char *fmt, ...)
     va_list ap;
     if (!lt_log_shows(log, level)) return;
     va_start(ap, fmt);
-    vsnprintf(text, sizeof(text), fmt, ap);
+    const int length = vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
     flatten(text);
-    mend_utf8(text);
+    mend_utf8(text, length >= (int)sizeof(text));
     pthread_mutex_lock(&log->mutex);
     if (level <= log->o.level) {
         clear_bar(log);

@@ -191,6 +191,10 @@ lt_status lt_float_parse(const char *text, double *out)
 
 const char *lt_float_format(double v, char buf[LT_UNIT_TEXT_MAX])
 {
+    if (v == floor(v) && fabs(v) < 1e15) { /* %g would write 1e+02 */
+        snprintf(buf, LT_UNIT_TEXT_MAX, "%.0f", v);
+        return buf;
+    }
     for (int digits = 1; digits <= 17; digits++) {
         snprintf(buf, LT_UNIT_TEXT_MAX, "%.*g", digits, v);
         if (strtod(buf, NULL) == v) break;

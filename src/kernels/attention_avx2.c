@@ -1,27 +1,14 @@
 #include <float.h>
-#include <immintrin.h>
 
-#include "kernels/attention_flash.h"
+#include "kernels/score_avx2.h"
 
 /* f32 attention with AVX2 and FMA: 6 rows x 16 scores, then 6 rows x 16 channels, in 12
  * of 16 registers. */
 
-enum { KEYS = 64, ROWS = 6, PANEL = 16 };
-
-#define INLINE static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 16")
-
-/* All ones in the lanes of vector i (8 lanes) that lie below n. */
-INLINE __m256i lanes_below(int i, int64_t n)
-{
-    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    const int64_t left = n - 8 * i;
-    const int bound = left > 8 ? 8 : left < 0 ? 0 : (int)left;
-    return _mm256_cmpgt_epi32(_mm256_set1_epi32(bound), lane);
-}
+enum { KEYS = LT_SCORE_KEYS, ROWS = LT_SCORE_ROWS, PANEL = LT_PANEL };
 
 /* 2^x for x <= 0 and NaN; below 2^-126 it stays there. Relative error 1e-7, 2^0 is 1. */
-INLINE __m256 exp2_neg(__m256 x)
+LT_INLINE __m256 exp2_neg(__m256 x)
 {
     x = _mm256_max_ps(_mm256_set1_ps(-126.0f), x); /* this order keeps NaN */
     const __m256 magic = _mm256_set1_ps(12582912.0f);
@@ -40,7 +27,7 @@ INLINE __m256 exp2_neg(__m256 x)
         p, _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(one), n)));
 }
 
-INLINE float reduce_max(__m256 x)
+LT_INLINE float reduce_max(__m256 x)
 {
     __m128 m = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
     m = _mm_max_ps(m, _mm_movehl_ps(m, m));
@@ -88,72 +75,6 @@ static void weigh(lt_flash_tile *t, int r, float *s, int n)
     _mm256_store_ps(sum, _mm256_add_ps(_mm256_load_ps(sum), add));
 }
 
-/* Channels [c, c + 8) of a row, as f32; zeros from d on. */
-INLINE __m256 load8(const char *row, int bf16, int64_t c, int64_t d)
-{
-    if (!bf16)
-        return _mm256_maskload_ps((const float *)(const void *)row + c,
-                                  lanes_below(0, d - c));
-    uint16_t h[8] = { 0 };
-    const uint16_t *from = (const uint16_t *)(const void *)row + c;
-    for (int i = 0; i < 8 && c + i < d; i++) h[i] = from[i];
-    const __m128i x = _mm_loadu_si128((const __m128i *)(const void *)h);
-    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(x), 16));
-}
-
-INLINE void transpose8(__m256 *x)
-{
-    __m256 y[8];
-    UNROLL
-    for (int i = 0; i < 8; i += 2) {
-        y[i] = _mm256_unpacklo_ps(x[i], x[i + 1]);
-        y[i + 1] = _mm256_unpackhi_ps(x[i], x[i + 1]);
-    }
-    UNROLL
-    for (int i = 0; i < 8; i += 4)
-        for (int j = 0; j < 2; j++) {
-            x[i + 2 * j] = _mm256_shuffle_ps(y[i + j], y[i + j + 2], 0x44);
-            x[i + 2 * j + 1] = _mm256_shuffle_ps(y[i + j], y[i + j + 2], 0xee);
-        }
-    UNROLL
-    for (int j = 0; j < 4; j++) {
-        y[j] = _mm256_permute2f128_ps(x[j], x[4 + j], 0x20);
-        y[4 + j] = _mm256_permute2f128_ps(x[j], x[4 + j], 0x31);
-    }
-    UNROLL
-    for (int j = 0; j < 8; j++) x[j] = y[j];
-}
-
-static void pack_q(void *to, const lt_flash_rows *src, int64_t dk, float sign)
-{
-    for (int r = 0; r < src->n; r++) {
-        float *q = (float *)to + r * dk;
-        for (int64_t c = 0; c < src->d; c += 8)
-            _mm256_maskstore_ps(
-                q + c, lanes_below(0, src->d - c),
-                _mm256_mul_ps(_mm256_set1_ps(sign),
-                              load8(lt_flash_row(src, r), src->bf16, c, src->d)));
-    }
-}
-
-static void pack_k(void *to, const lt_flash_rows *src, int64_t dk, int keys)
-{
-    for (int p = 0; p < keys; p += 8)
-        for (int64_t c = 0; c < src->d; c += 8) {
-            float *k = (float *)to + p / PANEL * PANEL * dk + c * PANEL + p % PANEL;
-            __m256 x[8];
-            UNROLL
-            for (int j = 0; j < 8; j++)
-                x[j] = p + j < src->n
-                           ? load8(lt_flash_row(src, p + j), src->bf16, c, src->d)
-                           : _mm256_setzero_ps();
-            transpose8(x);
-            UNROLL
-            for (int j = 0; j < 8; j++)
-                if (c + j < dk) _mm256_store_ps(k + j * PANEL, x[j]);
-        }
-}
-
 static void pack_v(void *to, const lt_flash_rows *src, int64_t dv, int keys)
 {
     for (int j = 0; j < keys; j++) {
@@ -165,47 +86,24 @@ static void pack_v(void *to, const lt_flash_rows *src, int64_t dv, int keys)
     }
 }
 
-/* s[ROWS][PANEL of KEYS] = q . k */
-static void score(const float *q, const float *k, int64_t dk, float *s)
-{
-    __m256 acc[ROWS][2];
-    UNROLL
-    for (int r = 0; r < ROWS; r++) acc[r][0] = acc[r][1] = _mm256_setzero_ps();
-    for (int64_t c = 0; c < dk; c++) {
-        const __m256 b0 = _mm256_load_ps(k + c * PANEL);
-        const __m256 b1 = _mm256_load_ps(k + c * PANEL + 8);
-        UNROLL
-        for (int r = 0; r < ROWS; r++) {
-            const __m256 x = _mm256_broadcast_ss(q + r * dk + c);
-            acc[r][0] = _mm256_fmadd_ps(x, b0, acc[r][0]);
-            acc[r][1] = _mm256_fmadd_ps(x, b1, acc[r][1]);
-        }
-    }
-    UNROLL
-    for (int r = 0; r < ROWS; r++) {
-        _mm256_store_ps(s + r * KEYS, acc[r][0]);
-        _mm256_store_ps(s + r * KEYS + 8, acc[r][1]);
-    }
-}
-
 /* out[ROWS][8 * nv] += w[ROWS][KEYS] v[KEYS][8 * nv]. The block is summed by itself
  * first: with a million keys, small terms would vanish beside a large sum. */
-INLINE void add_values(const float *w, const float *v, int64_t dv, float *out, int nv)
+LT_INLINE void add_values(const float *w, const float *v, int64_t dv, float *out, int nv)
 {
     __m256 acc[ROWS][2];
-    UNROLL
+    LT_UNROLL
     for (int r = 0; r < ROWS; r++) acc[r][0] = acc[r][1] = _mm256_setzero_ps();
     for (int j = 0; j < KEYS; j++) {
         const __m256 b0 = _mm256_load_ps(v + j * dv);
         const __m256 b1 = nv > 1 ? _mm256_load_ps(v + j * dv + 8) : b0;
-        UNROLL
+        LT_UNROLL
         for (int r = 0; r < ROWS; r++) {
             const __m256 x = _mm256_broadcast_ss(w + r * KEYS + j);
             acc[r][0] = _mm256_fmadd_ps(x, b0, acc[r][0]);
             if (nv > 1) acc[r][1] = _mm256_fmadd_ps(x, b1, acc[r][1]);
         }
     }
-    UNROLL
+    LT_UNROLL
     for (int r = 0; r < ROWS; r++)
         for (int i = 0; i < nv; i++) {
             float *o = out + r * dv + 8 * i;

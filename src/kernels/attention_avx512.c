@@ -3,38 +3,7 @@
 /* f32 attention with AVX-512: 6 rows x 64 scores, then 6 rows x up to 64 channels, in
  * 24 registers. */
 
-enum { KEYS = 64, ROWS = 6, PANEL = 16 };
-
-static void pack_q(void *to, const lt_flash_rows *src, int64_t dk, float sign)
-{
-    for (int r = 0; r < src->n; r++) {
-        float *q = (float *)to + r * dk;
-        for (int64_t c = 0; c < src->d; c += 16)
-            _mm512_mask_storeu_ps(
-                q + c, lanes_below(0, src->d - c),
-                _mm512_mul_ps(_mm512_set1_ps(sign),
-                              load16(lt_flash_row(src, r), src->bf16, c, src->d)));
-    }
-}
-
-static void pack_k(void *to, const lt_flash_rows *src, int64_t dk, int keys)
-{
-    for (int p = 0; p < keys; p += PANEL)
-        for (int64_t c = 0; c < src->d; c += 16) {
-            float *k = (float *)to + p * dk + c * PANEL;
-            __m512i x[16];
-            LT_UNROLL
-            for (int j = 0; j < 16; j++)
-                x[j] = p + j < src->n
-                           ? _mm512_castps_si512(
-                                 load16(lt_flash_row(src, p + j), src->bf16, c, src->d))
-                           : _mm512_setzero_si512();
-            transpose16(x);
-            LT_UNROLL
-            for (int j = 0; j < 16; j++)
-                if (c + j < dk) _mm512_store_si512(k + j * PANEL, x[j]);
-        }
-}
+enum { KEYS = LT_SCORE_KEYS, ROWS = LT_SCORE_ROWS };
 
 static void pack_v(void *to, const lt_flash_rows *src, int64_t dv, int keys)
 {
@@ -45,29 +14,6 @@ static void pack_v(void *to, const lt_flash_rows *src, int64_t dv, int keys)
                 v + c, j < src->n ? load16(lt_flash_row(src, j), src->bf16, c, src->d)
                                   : _mm512_setzero_ps());
     }
-}
-
-/* s[ROWS][KEYS] = q . k */
-static void score(const float *q, const float *k, int64_t dk, float *s)
-{
-    __m512 acc[ROWS][4];
-    LT_UNROLL
-    for (int r = 0; r < ROWS; r++)
-        for (int p = 0; p < 4; p++) acc[r][p] = _mm512_setzero_ps();
-    for (int64_t c = 0; c < dk; c++) {
-        __m512 b[4];
-        LT_UNROLL
-        for (int p = 0; p < 4; p++) b[p] = _mm512_load_ps(k + (p * dk + c) * PANEL);
-        LT_UNROLL
-        for (int r = 0; r < ROWS; r++) {
-            const __m512 x = _mm512_set1_ps(q[r * dk + c]);
-            LT_UNROLL
-            for (int p = 0; p < 4; p++) acc[r][p] = _mm512_fmadd_ps(x, b[p], acc[r][p]);
-        }
-    }
-    LT_UNROLL
-    for (int r = 0; r < ROWS; r++)
-        for (int p = 0; p < 4; p++) _mm512_store_ps(s + r * KEYS + 16 * p, acc[r][p]);
 }
 
 /* out[ROWS][16 * nv] += w[ROWS][KEYS] v[KEYS][16 * nv]. The block is summed by itself

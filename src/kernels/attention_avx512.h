@@ -2,17 +2,11 @@
 #define LT_KERNELS_ATTENTION_AVX512_H
 
 #include <float.h>
-#include <immintrin.h>
 
-#include "kernels/attention_flash.h"
+#include "kernels/score_avx512.h"
 
 /* What the AVX-512 attention paths share: included by those files only, which are
  * compiled for AVX-512 F, BW, DQ and VL. */
-
-#define LT_INLINE static inline __attribute__((always_inline))
-
-/* Loops over an array of registers must be unrolled completely. */
-#define LT_UNROLL _Pragma("GCC unroll 32")
 
 /* 2^x for x <= 0 and NaN; below 2^-126 it stays there. Relative error 1e-7, or 1e-4
  * where a bf16 follows; 2^0 is 1. */
@@ -36,13 +30,6 @@ LT_INLINE __m512 exp2_neg(__m512 x, int fine)
     }
     p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(1.0f));
     return _mm512_scalef_ps(p, n);
-}
-
-/* The lanes of vector i that lie below n. */
-LT_INLINE __mmask16 lanes_below(int i, int64_t n)
-{
-    const int64_t left = n - 16 * i;
-    return left >= 16 ? 0xffff : left <= 0 ? 0 : (__mmask16)((1u << left) - 1);
 }
 
 /* A larger score came up in row r: scale down what was summed so far. */
@@ -97,44 +84,6 @@ LT_INLINE void weigh(lt_flash_tile *t, int r, __m512 *x, int nv, int n, int fine
         for (int i = 0; i < w; i++) top[i] = _mm512_add_ps(top[i], top[i + w]);
     float *sum = t->sum + r * LT_FLASH_LANES;
     _mm512_store_ps(sum, _mm512_add_ps(_mm512_load_ps(sum), top[0]));
-}
-
-/* A 16 x 16 matrix of 32-bit elements, transposed in place. */
-LT_INLINE void transpose16(__m512i *x)
-{
-    __m512i y[16];
-    LT_UNROLL
-    for (int i = 0; i < 16; i += 2) {
-        y[i] = _mm512_unpacklo_epi32(x[i], x[i + 1]);
-        y[i + 1] = _mm512_unpackhi_epi32(x[i], x[i + 1]);
-    }
-    LT_UNROLL
-    for (int i = 0; i < 16; i += 4)
-        for (int j = 0; j < 2; j++) {
-            x[i + 2 * j] = _mm512_unpacklo_epi64(y[i + j], y[i + 2 + j]);
-            x[i + 2 * j + 1] = _mm512_unpackhi_epi64(y[i + j], y[i + 2 + j]);
-        }
-    LT_UNROLL
-    for (int i = 0; i < 16; i += 8)
-        for (int j = 0; j < 4; j++) {
-            y[i + j] = _mm512_shuffle_i32x4(x[i + j], x[i + 4 + j], 0x88);
-            y[i + 4 + j] = _mm512_shuffle_i32x4(x[i + j], x[i + 4 + j], 0xdd);
-        }
-    LT_UNROLL
-    for (int j = 0; j < 8; j++) {
-        x[j] = _mm512_shuffle_i32x4(y[j], y[8 + j], 0x88);
-        x[8 + j] = _mm512_shuffle_i32x4(y[j], y[8 + j], 0xdd);
-    }
-}
-
-/* Channels [c, c + 16) of a row, as f32; zeros from d on. */
-LT_INLINE __m512 load16(const char *row, int bf16, int64_t c, int64_t d)
-{
-    const __mmask16 m = lanes_below(0, d - c);
-    if (!bf16) return _mm512_maskz_loadu_ps(m, (const float *)(const void *)row + c);
-    const __m256i h =
-        _mm256_maskz_loadu_epi16(m, (const uint16_t *)(const void *)row + c);
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16));
 }
 
 #endif

@@ -7,7 +7,7 @@
  * that depend neither on threads nor on the batch nor on a state in between. */
 
 enum { GUARD = 32, MAX_TABLES = 16 };
-static const float canary = -77.25f;
+static const float canary = -77.0f;
 
 typedef struct shape {
     int64_t sets, n_q, n_kv;

@@ -35,8 +35,13 @@ LT_NODISCARD lt_status lt_model_encode_prompt(const lt_exec *x, const lt_model *
                                               const char *text, lt_tokens *tokens,
                                               lt_tensor *out);
 
-/* Identity of a folder: SHA-256 over the bytes of every file that the loader reads, in
- * a fixed order, as 64 hex digits + terminator.  Errors: NOINPUT, IO. */
+/* The files that the loader reads, in a fixed order, as "<SHA-256>  <name>" lines like
+ * sha256sum's; *text is owned by the caller (free). All of a model, not only the parts
+ * that some caller loads.  Errors: NOINPUT, IO, DATA, NOMEM. */
+LT_NODISCARD lt_status lt_model_list_files(const char *dir, char **text);
+
+/* Identity of a folder: SHA-256 of that list, as 64 hex digits + terminator. Independent
+ * of where the folder is.  Errors: the same. */
 LT_NODISCARD lt_status lt_model_sha256(const char *dir, char hex[65]);
 
 /* The size a model was trained for, in pixels (sample_size * factor) squared. */

@@ -9,17 +9,21 @@
 typedef enum lt_prediction { LT_PREDICT_EPSILON, LT_PREDICT_V } lt_prediction;
 
 typedef struct lt_scheduler {
-    int n_train;           /* 1000 */
+    int n_train; /* 1000 */
     lt_prediction prediction;
-    int steps_offset;      /* 1 */
-    int set_alpha_to_one;  /* 0: the last step ends at alphas[0] */
-    int trailing;          /* timestep_spacing: 0 leading, 1 trailing */
-    float alpha[1000];     /* cumulative products, [n_train] */
+    int steps_offset;     /* 1 */
+    int set_alpha_to_one; /* 0: the last step ends at alphas[0] */
+    int trailing;         /* timestep_spacing: 0 leading, 1 trailing */
+    float alpha[1000];    /* cumulative products, [n_train] */
 } lt_scheduler;
 
 /* Load DIR/scheduler/scheduler_config.json; class names of the DDIM / PNDM / Euler
  * family are accepted, only the noise schedule is read.  Errors: NOINPUT, DATA. */
 LT_NODISCARD lt_status lt_scheduler_load(const char *dir, lt_scheduler *s);
+
+/* The same from the text of a scheduler_config.json, for tests and fuzzing. */
+LT_NODISCARD lt_status lt_scheduler_parse(const char *text, size_t bytes,
+                                          const char *where, lt_scheduler *s);
 
 /* Timesteps of a grid of `steps`, ascending noise: 1, 21, ... 981 for 50.
  * t: [steps].  Errors: CONFIG (steps < 1 or > n_train). */

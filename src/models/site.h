@@ -19,7 +19,10 @@ typedef enum lt_branch {
     LT_MAX_BRANCHES = 4
 } lt_branch;
 
-typedef enum lt_attention_kind { LT_SELF_ATTENTION, LT_CROSS_ATTENTION } lt_attention_kind;
+typedef enum lt_attention_kind {
+    LT_SELF_ATTENTION,
+    LT_CROSS_ATTENTION
+} lt_attention_kind;
 
 /* Projections of one attention layer; packed by the model. */
 typedef struct lt_attention_weights {
@@ -29,10 +32,10 @@ typedef struct lt_attention_weights {
 typedef struct lt_attention_site {
     const char *path; /* "up_blocks.1.attentions.2.transformer_blocks.0.attn1" */
     lt_attention_kind kind;
-    int index;        /* 0, 1, ...: order of execution among layers of this kind */
-    int up_block;     /* i of up_blocks.i, or -1                                  */
-    int attention;    /* j of attentions.j                                        */
-    int64_t h, w;     /* token grid of this call                                  */
+    int index;     /* 0, 1, ...: order of execution among layers of this kind */
+    int up_block;  /* i of up_blocks.i, or -1                                  */
+    int attention; /* j of attentions.j                                        */
+    int64_t h, w;  /* token grid of this call                                  */
     int heads;
     int64_t head_dim; /* channels = heads * head_dim                              */
     int last_self;    /* 1: no self-attention is executed after this one          */
@@ -51,8 +54,9 @@ typedef struct lt_attention_call {
     const lt_exec *x;
     const lt_attention_site *site;
     const lt_batch *batch;
-    const lt_tensor *in; /* [n_branches * n_frames, h*w, channels] normalised, compute dtype */
-    lt_tensor *out;      /* like in: what to_out returns, without the residual; the policy
+    const lt_tensor
+        *in;        /* [n_branches * n_frames, h*w, channels] normalised, compute dtype */
+    lt_tensor *out; /* like in: what to_out returns, without the residual; the policy
                           * writes all of it */
 } lt_attention_call;
 
@@ -62,7 +66,8 @@ typedef struct lt_hidden_call {
     const char *path; /* "up_blocks.1.resnets.1" */
     int up_block;     /* or -1 */
     int resnet;       /* j of resnets.j */
-    lt_tensor *hidden; /* [n_branches * n_frames, h, w, c] compute dtype; may be changed */
+    lt_tensor
+        *hidden; /* [n_branches * n_frames, h, w, c] compute dtype; may be changed */
     const lt_batch *batch;
 } lt_hidden_call;
 

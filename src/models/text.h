@@ -18,9 +18,9 @@ enum { LT_MAX_TEXT_TOKENS = 77 };
 
 typedef struct lt_tokens {
     int32_t id[LT_MAX_TEXT_TOKENS]; /* start, tokens, end, padding */
-    int n;         /* tokens between start and end that were kept, 0 .. 75 */
-    int n_cut;     /* tokens that did not fit                              */
-    int cut_at;    /* byte of the text where the first cut token begins, or -1 */
+    int n;      /* tokens between start and end that were kept, 0 .. 75 */
+    int n_cut;  /* tokens that did not fit                              */
+    int cut_at; /* byte of the text where the first cut token begins, or -1 */
 } lt_tokens;
 
 /* text: UTF-8, any length; invalid bytes are DATA. */

@@ -13,10 +13,10 @@ typedef struct lt_unet lt_unet;
 typedef struct lt_unet_config {
     int64_t in_channels, out_channels, sample_size;
     int n_levels, layers_per_block;
-    int64_t channels[8];     /* block_out_channels */
-    int heads[8];            /* attention_head_dim means the number of heads */
-    int down_attention[8];   /* 1: CrossAttnDownBlock2D */
-    int up_attention[8];     /* 1: CrossAttnUpBlock2D, in execution order */
+    int64_t channels[8];   /* block_out_channels */
+    int heads[8];          /* attention_head_dim means the number of heads */
+    int down_attention[8]; /* 1: CrossAttnDownBlock2D */
+    int up_attention[8];   /* 1: CrossAttnUpBlock2D, in execution order */
     int64_t cross_attention_dim, norm_groups;
     float norm_eps;
     int linear_projection, upcast_attention, flip_sin_to_cos;
@@ -59,18 +59,18 @@ typedef enum lt_unet_stop {
 
 typedef struct lt_unet_args {
     lt_batch batch;
-    const lt_tensor *x;      /* [n_branches * n_frames, h, w, in_channels] f32 */
-    float timestep;          /* of the whole batch */
+    const lt_tensor *x; /* [n_branches * n_frames, h, w, in_channels] f32 */
+    float timestep;     /* of the whole batch */
     const lt_unet_context *context[LT_MAX_BRANCHES]; /* per branch of the batch */
-    const lt_policy *policy; /* NULL: plain */
+    const lt_policy *policy;                         /* NULL: plain */
     lt_unet_stop stop;
     int stop_up_block;
-    lt_tensor *features;     /* LT_STOP_AFTER_UP_BLOCK: allocated here from x->pool,
+    lt_tensor *features; /* LT_STOP_AFTER_UP_BLOCK: allocated here from x->pool,
                               * [n, h', w', c] compute dtype, the caller frees */
-    lt_tensor *out;          /* LT_STOP_NEVER: [n_live * n_frames, h, w, out_channels] f32,
+    lt_tensor *out;      /* LT_STOP_NEVER: [n_live * n_frames, h, w, out_channels] f32,
                               * written; branches that a policy dropped are left out:
                               * rows belong to the branches in `live` */
-    lt_batch *live;          /* NULL or: the batch that remained */
+    lt_batch *live;      /* NULL or: the batch that remained */
 } lt_unet_args;
 
 /* One evaluation. Upsampled maps take the size of the skip connection, so odd sizes

@@ -12,7 +12,7 @@ LT_NODISCARD lt_status lt_vae_load(const lt_exec *x, const char *dir, lt_vae **v
 void lt_vae_free(lt_vae **vae);
 
 int64_t lt_vae_latent_channels(const lt_vae *vae);
-int lt_vae_factor(const lt_vae *vae);          /* pixels per latent cell, 8 */
+int lt_vae_factor(const lt_vae *vae);           /* pixels per latent cell, 8 */
 float lt_vae_scaling_factor(const lt_vae *vae); /* 0.18215 */
 
 /* image [n, H, W, 3] f32, usually in [-1, 1]; H, W multiples of the factor.

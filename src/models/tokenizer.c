@@ -1,0 +1,547 @@
+#include <stdlib.h>
+#include <string.h>
+#include <utf8proc.h>
+
+#include "core/file.h"
+#include "models/config.h"
+#include "models/text.h"
+
+enum {
+    MAX_VOCAB_BYTES = 64 << 20,
+    MAX_MERGES_BYTES = 64 << 20,
+    MAX_ID = 1 << 22,
+    KEPT = LT_MAX_TEXT_TOKENS - 2
+};
+
+/* A merge of two neighbours. Rank 0 comes first. */
+typedef struct merge {
+    int32_t left, right; /* left < 0: an empty slot */
+    int32_t rank, result;
+} merge;
+
+struct lt_tokenizer {
+    int32_t inside[256]; /* id of a byte's symbol inside a word   */
+    int32_t last[256];   /* and as the last of a word ("...</w>") */
+    int32_t start, end, pad;
+    merge *merges; /* open addressing, cap is a power of two */
+    size_t cap;
+};
+
+/* ---- merges as a hash map ------------------------------------------------------ */
+
+static size_t slot_of(int32_t left, int32_t right, size_t cap)
+{
+    uint64_t z =
+        ((uint64_t)(uint32_t)left << 32 | (uint32_t)right) * UINT64_C(0x9e3779b97f4a7c15);
+    return (size_t)(z ^ z >> 29) & (cap - 1);
+}
+
+static merge *find_merge(const lt_tokenizer *t, int32_t left, int32_t right)
+{
+    size_t i = slot_of(left, right, t->cap);
+    while (t->merges[i].left >= 0 &&
+           (t->merges[i].left != left || t->merges[i].right != right))
+        i = (i + 1) & (t->cap - 1);
+    return &t->merges[i];
+}
+
+static lt_status alloc_merges(lt_tokenizer *t, size_t n)
+{
+    t->cap = 16;
+    while (t->cap < 2 * n + 2) t->cap *= 2;
+    t->merges = malloc(t->cap * sizeof(*t->merges));
+    if (!t->merges) return LT_FAIL(LT_ERR_NOMEM, "out of memory for a tokenizer");
+    for (size_t i = 0; i < t->cap; i++) t->merges[i].left = -1;
+    return LT_OK;
+}
+
+/* ---- loading ------------------------------------------------------------------- */
+
+static lt_status id_of(const lt_config *vocab, const char *token, int32_t *id)
+{
+    const json_t *v = json_object_get(vocab->root, token);
+    if (!json_is_integer(v))
+        return LT_FAIL(LT_ERR_DATA, "no id for the token \"%.80s\" (%s)", token,
+                       vocab->path);
+    if (json_integer_value(v) < 0 || json_integer_value(v) > MAX_ID)
+        return LT_FAIL(LT_ERR_DATA, "impossible id for the token \"%.80s\" (%s)", token,
+                       vocab->path);
+    *id = (int32_t)json_integer_value(v);
+    return LT_OK;
+}
+
+/* GPT-2's printable character for every byte; next counts those that have none. */
+static int printable(int byte, int *next)
+{
+    if ((byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174)
+        return byte;
+    return 256 + (*next)++;
+}
+
+static lt_status load_bytes(lt_tokenizer *t, const lt_config *vocab)
+{
+    int next = 0;
+    for (int b = 0; b < 256; b++) {
+        char text[16] = { 0 };
+        const utf8proc_ssize_t n =
+            utf8proc_encode_char(printable(b, &next), (utf8proc_uint8_t *)text);
+        lt_status st = id_of(vocab, text, &t->inside[b]);
+        strcpy(text + n, "</w>");
+        if (st == LT_OK) st = id_of(vocab, text, &t->last[b]);
+        if (st != LT_OK) return st;
+    }
+    return LT_OK;
+}
+
+/* One line "left right" of merges.txt; end points at its line end. */
+static lt_status add_merge(lt_tokenizer *t, const lt_config *vocab, char *line, char *end,
+                           int32_t rank)
+{
+    lt_status st = LT_OK;
+    char *space = memchr(line, ' ', (size_t)(end - line));
+    int32_t left = 0, right = 0, result = 0;
+    *end = '\0';
+    if (!space || strchr(space + 1, ' '))
+        return LT_FAIL(LT_ERR_DATA,
+                       "broken merges.txt beside %s, merge %d: expected two symbols",
+                       vocab->path, (int)rank + 1);
+    *space = '\0';
+    LT_TRY(id_of(vocab, line, &left));
+    LT_TRY(id_of(vocab, space + 1, &right));
+    memmove(space, space + 1, strlen(space + 1) + 1);
+    LT_TRY(id_of(vocab, line, &result));
+    merge *m = find_merge(t, left, right);
+    if (m->left < 0)
+        *m = (merge){ .left = left, .right = right, .rank = rank, .result = result };
+cleanup:
+    return st;
+}
+
+static lt_status add_merges(lt_tokenizer *t, const lt_config *vocab, char *text,
+                            size_t bytes)
+{
+    size_t lines = 1;
+    for (size_t i = 0; i < bytes; i++) lines += text[i] == '\n';
+    lt_status st = alloc_merges(t, lines);
+    int32_t rank = 0;
+    for (char *line = text; st == LT_OK && line < text + bytes;) {
+        char *end = memchr(line, '\n', (size_t)(text + bytes - line));
+        if (!end) end = text + bytes; /* the reader put a zero there */
+        char *next = end + 1;
+        if (end > line && end[-1] == '\r') end--;
+        if (end > line && strncmp(line, "#version", 8) != 0)
+            st = add_merge(t, vocab, line, end, rank++);
+        line = next;
+    }
+    return st;
+}
+
+static lt_status load_merges(lt_tokenizer *t, const char *dir, const lt_config *vocab)
+{
+    lt_status st = LT_OK;
+    char *path = NULL;
+    void *text = NULL;
+    size_t bytes = 0;
+    if (asprintf(&path, "%s/tokenizer/merges.txt", dir) < 0)
+        return LT_FAIL(LT_ERR_NOMEM, "out of memory for a path");
+    LT_TRY(lt_file_read(path, MAX_MERGES_BYTES, &text, &bytes));
+    if (memchr(text, 0, bytes)) {
+        st = LT_FAIL(LT_ERR_DATA, "broken merges (%s): not a text file", path);
+        goto cleanup;
+    }
+    LT_TRY(add_merges(t, vocab, text, bytes));
+cleanup:
+    free(text);
+    free(path);
+    return st;
+}
+
+/* A special token is a text, or an object with its text as "content". */
+static lt_status special(const lt_config *map, const lt_config *vocab, const char *key,
+                         const char *preset, int32_t *id)
+{
+    const json_t *v = map->root ? json_object_get(map->root, key) : NULL;
+    if (json_is_object(v)) v = json_object_get(v, "content");
+    if (v && !json_is_string(v) && !json_is_null(v))
+        return LT_FAIL(LT_ERR_DATA, "unusable tokenizer (%s, key %s): expected a text",
+                       map->path, key);
+    return id_of(vocab, json_is_string(v) ? json_string_value(v) : preset, id);
+}
+
+static lt_status load_specials(lt_tokenizer *t, const char *dir, const lt_config *vocab)
+{
+    static const char end[] = "<|endoftext|>";
+    lt_config map = { 0 };
+    lt_status st =
+        lt_config_open(dir, "tokenizer", "special_tokens_map.json", 1 << 20, &map);
+    if (st == LT_ERR_NOINPUT) st = LT_OK; /* without it, SD 1.x */
+    if (st == LT_OK) st = special(&map, vocab, "bos_token", "<|startoftext|>", &t->start);
+    if (st == LT_OK) st = special(&map, vocab, "eos_token", end, &t->end);
+    if (st == LT_OK) st = special(&map, vocab, "pad_token", end, &t->pad);
+    lt_config_close(&map);
+    return st;
+}
+
+void lt_tokenizer_free(lt_tokenizer **tok)
+{
+    if (!tok || !*tok) return;
+    free((*tok)->merges);
+    free(*tok);
+    *tok = NULL;
+}
+
+lt_status lt_tokenizer_load(const char *dir, lt_tokenizer **tok)
+{
+    lt_status st = LT_OK;
+    lt_config vocab = { 0 };
+    lt_tokenizer *t = calloc(1, sizeof(*t));
+    if (!t) return LT_FAIL(LT_ERR_NOMEM, "out of memory for a tokenizer");
+    LT_TRY(lt_config_open(dir, "tokenizer", "vocab.json", MAX_VOCAB_BYTES, &vocab));
+    LT_TRY(load_bytes(t, &vocab));
+    LT_TRY(load_merges(t, dir, &vocab));
+    LT_TRY(load_specials(t, dir, &vocab));
+    *tok = t;
+    t = NULL;
+cleanup:
+    lt_config_close(&vocab);
+    lt_tokenizer_free(&t);
+    return st;
+}
+
+/* ---- one word ------------------------------------------------------------------ */
+
+/* Where tokens go: the first KEPT are kept, the others counted. */
+typedef struct sink {
+    lt_tokens *out;
+    int64_t n; /* tokens so far */
+} sink;
+
+static void put(sink *s, int32_t id, int64_t place)
+{
+    if (s->n < KEPT) s->out->id[1 + s->n] = id;
+    if (s->n == KEPT) s->out->cut_at = (int)(place > INT32_MAX ? INT32_MAX : place);
+    s->n++;
+}
+
+/* Symbols of a word as a linked list, so that a merge costs no copying. */
+typedef struct symbol {
+    int32_t id; /* -1: merged into an earlier one */
+    int64_t before, after;
+} symbol;
+
+/* A merge that may be done: heap ordered by rank, then by position. */
+typedef struct candidate {
+    int32_t rank, left, right, result;
+    int64_t at;
+} candidate;
+
+typedef struct word {
+    const lt_tokenizer *t;
+    symbol *s;
+    candidate *heap;
+    int64_t n_heap;
+} word;
+
+static int sooner(const candidate *a, const candidate *b)
+{
+    return a->rank != b->rank ? a->rank < b->rank : a->at < b->at;
+}
+
+static void heap_push(word *w, candidate c)
+{
+    int64_t i = w->n_heap++;
+    while (i > 0 && sooner(&c, &w->heap[(i - 1) / 2])) {
+        w->heap[i] = w->heap[(i - 1) / 2];
+        i = (i - 1) / 2;
+    }
+    w->heap[i] = c;
+}
+
+static candidate heap_pop(word *w)
+{
+    const candidate top = w->heap[0], last = w->heap[--w->n_heap];
+    int64_t i = 0;
+    for (;;) {
+        int64_t child = 2 * i + 1;
+        if (child >= w->n_heap) break;
+        if (child + 1 < w->n_heap && sooner(&w->heap[child + 1], &w->heap[child]))
+            child++;
+        if (!sooner(&w->heap[child], &last)) break;
+        w->heap[i] = w->heap[child];
+        i = child;
+    }
+    w->heap[i] = last;
+    return top;
+}
+
+/* Offer the merge of symbol `at` with the one after it, if there is one. */
+static void offer(word *w, int64_t at)
+{
+    if (at < 0 || w->s[at].after < 0) return;
+    const merge *m = find_merge(w->t, w->s[at].id, w->s[w->s[at].after].id);
+    if (m->left < 0) return;
+    heap_push(w, (candidate){ .rank = m->rank,
+                              .left = m->left,
+                              .right = m->right,
+                              .result = m->result,
+                              .at = at });
+}
+
+static void run_merges(word *w)
+{
+    while (w->n_heap > 0) {
+        const candidate c = heap_pop(w);
+        symbol *a = &w->s[c.at];
+        if (a->id != c.left || a->after < 0 || w->s[a->after].id != c.right) continue;
+        symbol *b = &w->s[a->after];
+        a->id = c.result;
+        b->id = -1;
+        a->after = b->after;
+        if (a->after >= 0) w->s[a->after].before = c.at;
+        offer(w, a->before);
+        offer(w, c.at);
+    }
+}
+
+/* Byte-pair encoding of bytes [0, n) of a word. place: byte of the user's text for each
+ * byte. A merge removes a symbol and offers at most two more, so 3 n candidates do. */
+static lt_status encode_word(const lt_tokenizer *t, const uint8_t *bytes,
+                             const int64_t *place, int64_t n, sink *out)
+{
+    word w = { .t = t };
+    if (n < 1) return LT_OK;
+    w.s = malloc((size_t)n * sizeof(*w.s));
+    w.heap = malloc((size_t)(3 * n) * sizeof(*w.heap));
+    if (!w.s || !w.heap) {
+        free(w.s);
+        free(w.heap);
+        return LT_FAIL(LT_ERR_NOMEM, "out of memory for a prompt");
+    }
+    for (int64_t i = 0; i < n; i++)
+        w.s[i] = (symbol){ .id = i + 1 < n ? t->inside[bytes[i]] : t->last[bytes[i]],
+                           .before = i - 1,
+                           .after = i + 1 < n ? i + 1 : -1 };
+    for (int64_t i = 0; i < n; i++) offer(&w, i);
+    run_merges(&w);
+    for (int64_t i = 0; i >= 0; i = w.s[i].after) put(out, w.s[i].id, place[i]);
+    free(w.s);
+    free(w.heap);
+    return LT_OK;
+}
+
+/* ---- normalisation: NFC, lower case -------------------------------------------- */
+
+/* Normalised text as code points, each with the byte of the user's text it came from. */
+typedef struct points {
+    utf8proc_int32_t *c;
+    int64_t *place;
+    int64_t n, cap;
+} points;
+
+static lt_status points_add(points *p, utf8proc_int32_t c, int64_t place)
+{
+    if (p->n == p->cap) {
+        const int64_t cap = p->cap ? 2 * p->cap : 256;
+        utf8proc_int32_t *nc = realloc(p->c, (size_t)cap * sizeof(*nc));
+        if (nc) p->c = nc;
+        int64_t *np = nc ? realloc(p->place, (size_t)cap * sizeof(*np)) : NULL;
+        if (np) p->place = np;
+        if (!np) return LT_FAIL(LT_ERR_NOMEM, "out of memory for a prompt");
+        p->cap = cap;
+    }
+    p->c[p->n] = c;
+    p->place[p->n++] = place;
+    return LT_OK;
+}
+
+/* Lower case of one code point at a time, as the tokenizer was trained. Only U+0130 has
+ * two code points in lower case. */
+static lt_status add_lower(points *p, utf8proc_int32_t c, int64_t place)
+{
+    if (c != 0x130) return points_add(p, utf8proc_tolower(c), place);
+    const lt_status st = points_add(p, 'i', place);
+    return st != LT_OK ? st : points_add(p, 0x307, place);
+}
+
+/* Compose bytes [begin, end) of the text. Composition never crosses the border of a
+ * grapheme, so normalising them one by one gives the NFC of the whole, and keeps the
+ * places in the text. */
+static lt_status add_grapheme(points *p, const char *text, int64_t begin, int64_t end)
+{
+    lt_status st = LT_OK;
+    utf8proc_uint8_t *nfc = NULL;
+    const utf8proc_ssize_t n =
+        utf8proc_map((const utf8proc_uint8_t *)text + begin, end - begin, &nfc,
+                     UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+    if (n < 0)
+        return LT_FAIL(LT_ERR_NOMEM, "cannot normalise a prompt: %s", utf8proc_errmsg(n));
+    const int same = n == end - begin && !memcmp(nfc, text + begin, (size_t)n);
+    for (int64_t i = 0; i < n;) {
+        utf8proc_int32_t c = 0;
+        const utf8proc_ssize_t k = utf8proc_iterate(nfc + i, n - i, &c);
+        if (k <= 0) break;
+        LT_TRY(add_lower(p, c, begin + (same ? i : 0)));
+        i += k;
+    }
+cleanup:
+    free(nfc);
+    return st;
+}
+
+static lt_status normalise(const char *text, points *p)
+{
+    const int64_t n = (int64_t)strlen(text);
+    utf8proc_int32_t state = 0, before = -1;
+    int64_t begin = 0;
+    for (int64_t i = 0; i < n;) {
+        utf8proc_int32_t c = 0;
+        const utf8proc_ssize_t k =
+            utf8proc_iterate((const utf8proc_uint8_t *)text + i, n - i, &c);
+        if (k <= 0)
+            return LT_FAIL(LT_ERR_DATA,
+                           "prompt is not UTF-8 (byte %lld): save it as UTF-8 text",
+                           (long long)i);
+        if (before >= 0 && utf8proc_grapheme_break_stateful(before, c, &state)) {
+            const lt_status st = add_grapheme(p, text, begin, i);
+            if (st != LT_OK) return st;
+            begin = i;
+        }
+        before = c;
+        i += k;
+    }
+    return begin < n ? add_grapheme(p, text, begin, n) : LT_OK;
+}
+
+/* ---- splitting into words ------------------------------------------------------ */
+
+static int is_space(utf8proc_int32_t c)
+{
+    return (c >= 9 && c <= 13) || c == 32 || c == 0x85 || c == 0xa0 || c == 0x1680 ||
+           (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f ||
+           c == 0x205f || c == 0x3000;
+}
+
+static int is_letter(utf8proc_int32_t c)
+{
+    const utf8proc_category_t k = utf8proc_category(c);
+    return k >= UTF8PROC_CATEGORY_LU && k <= UTF8PROC_CATEGORY_LO;
+}
+
+static int is_number(utf8proc_int32_t c)
+{
+    const utf8proc_category_t k = utf8proc_category(c);
+    return k >= UTF8PROC_CATEGORY_ND && k <= UTF8PROC_CATEGORY_NO;
+}
+
+/* Length of the plain text `what` at p->c[i .. end), or 0. */
+static int64_t starts_with(const points *p, int64_t i, int64_t end, const char *what)
+{
+    const int64_t n = (int64_t)strlen(what);
+    if (end - i < n) return 0;
+    for (int64_t j = 0; j < n; j++)
+        if (p->c[i + j] != (unsigned char)what[j]) return 0;
+    return n;
+}
+
+/* CLIP's pattern at a code point that is no space:
+ *   's|'t|'re|'ve|'m|'ll|'d | [\p{L}]+ | [\p{N}] | [^\s\p{L}\p{N}]+ */
+static int64_t word_length(const points *p, int64_t i, int64_t end)
+{
+    static const char *const endings[] = { "'s", "'t", "'re", "'ve", "'m", "'ll", "'d" };
+    for (size_t k = 0; k < sizeof(endings) / sizeof(*endings); k++) {
+        const int64_t n = starts_with(p, i, end, endings[k]);
+        if (n) return n;
+    }
+    if (is_number(p->c[i])) return 1;
+    const int letters = is_letter(p->c[i]);
+    int64_t j = i + 1;
+    while (j < end && is_letter(p->c[j]) == letters && !is_number(p->c[j]) &&
+           !is_space(p->c[j]))
+        j++;
+    return j - i;
+}
+
+/* Scratch for the bytes of one word. */
+typedef struct bytes {
+    uint8_t *b;
+    int64_t *place;
+} bytes;
+
+static lt_status encode_points(const lt_tokenizer *t, const points *p, int64_t i,
+                               int64_t end, bytes *scratch, sink *out)
+{
+    int64_t n = 0;
+    for (; i < end; i++) {
+        const utf8proc_ssize_t k = utf8proc_encode_char(p->c[i], scratch->b + n);
+        for (int64_t j = 0; j < k; j++) scratch->place[n + j] = p->place[i];
+        n += k;
+    }
+    return encode_word(t, scratch->b, scratch->place, n, out);
+}
+
+/* Words of p->c[i .. end), which holds no special token. */
+static lt_status encode_span(const lt_tokenizer *t, const points *p, int64_t i,
+                             int64_t end, bytes *scratch, sink *out)
+{
+    lt_status st = LT_OK;
+    while (st == LT_OK && i < end) {
+        if (is_space(p->c[i])) {
+            i++;
+            continue;
+        }
+        const int64_t n = word_length(p, i, end);
+        st = encode_points(t, p, i, i + n, scratch, out);
+        i += n;
+    }
+    return st;
+}
+
+/* The two special tokens are found first, wherever they stand in the text. */
+static lt_status encode_all(const lt_tokenizer *t, const points *p, bytes *scratch,
+                            sink *out)
+{
+    lt_status st = LT_OK;
+    int64_t begin = 0;
+    for (int64_t i = 0; st == LT_OK && i < p->n;) {
+        const int64_t a = starts_with(p, i, p->n, "<|startoftext|>");
+        const int64_t n = a ? a : starts_with(p, i, p->n, "<|endoftext|>");
+        if (!n) {
+            i++;
+            continue;
+        }
+        st = encode_span(t, p, begin, i, scratch, out);
+        put(out, a ? t->start : t->end, p->place[i]);
+        begin = i += n;
+    }
+    return st != LT_OK ? st : encode_span(t, p, begin, p->n, scratch, out);
+}
+
+lt_status lt_tokenize(const lt_tokenizer *tok, const char *text, lt_tokens *out)
+{
+    lt_status st = LT_OK;
+    points p = { 0 };
+    bytes scratch = { 0 };
+    lt_tokens t = { .cut_at = -1 };
+    sink s = { .out = &t };
+
+    LT_TRY(normalise(text, &p));
+    scratch.b = malloc((size_t)(4 * p.n) + 1);
+    scratch.place = malloc(((size_t)(4 * p.n) + 1) * sizeof(*scratch.place));
+    if (!scratch.b || !scratch.place) {
+        st = LT_FAIL(LT_ERR_NOMEM, "out of memory for a prompt");
+        goto cleanup;
+    }
+    LT_TRY(encode_all(tok, &p, &scratch, &s));
+    t.n = (int)(s.n < KEPT ? s.n : KEPT);
+    t.n_cut = (int)(s.n - t.n > INT32_MAX ? INT32_MAX : s.n - t.n);
+    t.id[0] = tok->start;
+    t.id[1 + t.n] = tok->end;
+    for (int i = t.n + 2; i < LT_MAX_TEXT_TOKENS; i++) t.id[i] = tok->pad;
+    *out = t;
+cleanup:
+    free(p.c);
+    free(p.place);
+    free(scratch.b);
+    free(scratch.place);
+    return st;
+}

@@ -124,6 +124,8 @@ static int sync_folder_of(const char *path)
     char folder[LT_PATH_MAX];
     if (lt_path_folder(path, folder) != LT_OK) return ENAMETOOLONG;
     const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 && errno == EACCES)
+        return 0; /* writable, not readable: cannot be synced */
     if (fd < 0) return errno;
     int err = sync_fd(fd);
     if (err == EINVAL) err = 0; /* a file system that cannot: nothing more to be had */

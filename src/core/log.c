@@ -15,7 +15,7 @@ enum { LT_LOG_TEXT_MAX = 2048, LT_LOG_BAR_MAX = 512 };
 struct lt_log {
     pthread_mutex_t mutex;
     lt_log_options o;
-    FILE *file;
+    FILE *_Atomic file; /* added while others may be logging */
     char bar[LT_LOG_BAR_MAX];
 };
 

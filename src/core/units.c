@@ -92,14 +92,14 @@ const char *lt_duration_format(double seconds, char buf[LT_UNIT_TEXT_MAX])
     return buf;
 }
 
-static const char suffixes[] = "KMGT";
+static const char *const suffixes[] = { "K", "M", "G", "T" };
 
 /* Bits to shift for the suffix text "", "G", "GB", "GiB"; -1 when it is none. */
 static int suffix_shift(const char *s)
 {
     if (*s == '\0') return 0;
-    for (int i = 0; suffixes[i]; i++) {
-        if (strncasecmp(s, &suffixes[i], 1) != 0) continue;
+    for (int i = 0; i < 4; i++) {
+        if (strncasecmp(s, suffixes[i], 1) != 0) continue;
         if (s[1] == '\0' || !strcasecmp(s + 1, "B") || !strcasecmp(s + 1, "iB"))
             return 10 * (i + 1);
     }
@@ -123,8 +123,8 @@ const char *lt_bytes_format(int64_t bytes, char buf[LT_UNIT_TEXT_MAX])
 {
     int shift = 0;
     while (bytes > 0 && shift < 40 && ((bytes >> shift) & 1023) == 0) shift += 10;
-    snprintf(buf, LT_UNIT_TEXT_MAX, "%lld%.1s", (long long)(bytes >> shift),
-             shift ? &suffixes[shift / 10 - 1] : "");
+    const char *suffix = shift ? suffixes[shift / 10 - 1] : "";
+    snprintf(buf, LT_UNIT_TEXT_MAX, "%lld%s", (long long)(bytes >> shift), suffix);
     return buf;
 }
 

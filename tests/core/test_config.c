@@ -161,7 +161,7 @@ static void test_accepted(void)
     CHECK(!strcmp(lt_facts_get(&facts, "empty"), "") && !lt_facts_get(&facts, "none"));
     CHECK(lt_config_check(&c) == LT_OK);
     const lt_option *o = lt_config_option("clips", "begins");
-    CHECK(!strcmp(lt_config_where(&c, o, where), "job.yaml:15"));
+    CHECK(!strcmp(lt_config_where(&c, o, where), "job.yaml:14"));
     CHECK(load(&c, NULL, "", 0) == LT_OK && load(&c, NULL, "# only\n", 7) == LT_OK);
     CHECK(load(&c, NULL, "{\"sampler\": {\"steps\": 9}}", 25) == LT_OK); /* JSON */
     CHECK(c.sampler.steps == 9 && c.clips.begins.n == 2);

@@ -43,7 +43,7 @@ static lt_status keep(lt_attention_cache *c, const lt_attention_call *call)
 
 static lt_status record_attention(void *self, const lt_attention_call *call)
 {
-    lt_record *r = self;
+    lt_record_attention *r = self;
     if (call->site->index < 0 || call->site->index >= r->cache->n_sites)
         return LT_FAIL(LT_ERR_INTERNAL, "no room to record %s", call->site->path);
     const lt_status st =
@@ -55,20 +55,20 @@ static lt_status record_attention(void *self, const lt_attention_call *call)
 
 static lt_status record_hidden(void *self, const lt_hidden_call *call)
 {
-    lt_record *r = self;
+    lt_record_attention *r = self;
     return r->inner.hidden ? r->inner.hidden(r->inner.self, call) : LT_OK;
 }
 
 static int record_drop(void *self, int up_block, int resnet, int attention,
                        const lt_batch *batch)
 {
-    lt_record *r = self;
+    lt_record_attention *r = self;
     return r->inner.drop_branches
                ? r->inner.drop_branches(r->inner.self, up_block, resnet, attention, batch)
                : 0;
 }
 
-lt_policy lt_record_policy(lt_record *r)
+lt_policy lt_record_policy(lt_record_attention *r)
 {
     return (lt_policy){ .self = r,
                         .self_attention = record_attention,

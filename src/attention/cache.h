@@ -25,11 +25,11 @@ void lt_attention_cache_close(lt_attention_cache *c); /* frees and zeroes */
 void lt_attention_cache_clear(lt_attention_cache *c);
 
 /* Policy "recorded": what `inner` (or plain attention) returns is kept in `cache`. */
-typedef struct lt_record {
+typedef struct lt_record_attention {
     lt_policy inner;
     lt_attention_cache *cache;
-} lt_record;
-lt_policy lt_record_policy(lt_record *r);
+} lt_record_attention;
+lt_policy lt_record_policy(lt_record_attention *r);
 
 /* The rows of one branch and frame of a recorded site: [h*w, channels], a counted view;
  * free it.  Errors: INTERNAL (not recorded). */

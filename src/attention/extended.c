@@ -36,7 +36,7 @@ static void list_range(const lt_token_list *l, int64_t chunk, int64_t tokens, in
 
 static int is_shared(const joint *j)
 {
-    return j->lists && j->e->slim->mode == LT_SLIM_SHARED;
+    return j->lists && j->e->slim->mode == LT_SLIMMING_SHARED;
 }
 
 /* Rows that keyframes [k0, k1) contribute to a chunk. */
@@ -250,7 +250,7 @@ static void joint_init(joint *j, lt_extended *e, const lt_exec *x,
     j->x = x;
     j->site = site;
     j->tokens = site->h * site->w;
-    if (e->slim && e->slim->mode != LT_SLIM_NONE)
+    if (e->slim && e->slim->mode != LT_SLIMMING_NONE)
         j->lists = lt_slim_find(e->slim, j->tokens);
     for (int r = 0; r < lt_comm_rank(e->comm); r++) j->first_own += e->rank_keyframes[r];
     j->n_own = e->rank_keyframes[lt_comm_rank(e->comm)];

@@ -20,8 +20,8 @@ typedef struct lt_extended {
     const int64_t *rank_keyframes; /* [size] how many each rank holds, in order */
     int64_t n_keyframes;           /* their sum, K */
     const lt_inject *inject;
-    const lt_slim *slim;    /* mode NONE: all tokens */
-    int64_t bytes_gathered; /* grows: payload received from other ranks */
+    const lt_slimming *slim; /* mode NONE: all tokens */
+    int64_t bytes_gathered;  /* grows: payload received from other ranks */
 } lt_extended;
 
 lt_policy lt_extended_policy(lt_extended *e);

@@ -3,13 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-int64_t lt_slim_kept(lt_slim_mode mode, int64_t n_keyframes, int64_t budget, int64_t s)
+int64_t lt_slim_kept(lt_slimming_mode mode, int64_t n_keyframes, int64_t budget,
+                     int64_t s)
 {
     const int64_t frames = budget < n_keyframes ? budget : n_keyframes;
-    return (mode == LT_SLIM_SHARED ? frames - 1 : frames) * s;
+    return (mode == LT_SLIMMING_SHARED ? frames - 1 : frames) * s;
 }
 
-const lt_slim_grid *lt_slim_find(const lt_slim *slim, int64_t tokens)
+const lt_slim_grid *lt_slim_find(const lt_slimming *slim, int64_t tokens)
 {
     for (int g = 0; g < slim->n_grids; g++)
         if (slim->grid[g].tokens == tokens) return &slim->grid[g];
@@ -22,7 +23,7 @@ static void list_free(lt_token_list *l)
     free(l->chunk_from);
 }
 
-void lt_slim_free(lt_slim *slim)
+void lt_slim_free(lt_slimming *slim)
 {
     for (int g = 0; g < slim->n_grids; g++) {
         lt_slim_grid *grid = &slim->grid[g];
@@ -98,7 +99,7 @@ static lt_status select_tokens(const scorer *sc, const lt_tensor *scores, int64_
     return st;
 }
 
-static lt_status make_query(const scorer *sc, lt_slim *slim, lt_slim_grid *grid)
+static lt_status make_query(const scorer *sc, lt_slimming *slim, lt_slim_grid *grid)
 {
     lt_status st = LT_OK;
     lt_tensor scores = { 0 };
@@ -115,7 +116,7 @@ cleanup:
 }
 
 /* Averages are sums in the order of the keyframes, the same on every rank. */
-static lt_status make_shared(const scorer *sc, lt_slim *slim, lt_slim_grid *grid)
+static lt_status make_shared(const scorer *sc, lt_slimming *slim, lt_slim_grid *grid)
 {
     lt_status st = LT_OK;
     lt_tensor scores = { 0 }, sum = { 0 };
@@ -137,24 +138,24 @@ cleanup:
     return st;
 }
 
-lt_status lt_slim_make(const lt_exec *x, const lt_slim_args *a, lt_slim *slim)
+lt_status lt_slim_make(const lt_exec *x, const lt_slim_args *a, lt_slimming *slim)
 {
     lt_status st = LT_OK;
-    lt_slim made = { .mode = a->mode,
-                     .n_keyframes = a->n_keyframes,
-                     .n_chunks =
-                         (a->n_keyframes + LT_KEYFRAME_CHUNK - 1) / LT_KEYFRAME_CHUNK,
-                     .n_grids = a->n_grids };
+    lt_slimming made = { .mode = a->mode,
+                         .n_keyframes = a->n_keyframes,
+                         .n_chunks =
+                             (a->n_keyframes + LT_KEYFRAME_CHUNK - 1) / LT_KEYFRAME_CHUNK,
+                         .n_grids = a->n_grids };
     for (int g = 0; g < a->n_grids; g++) {
         lt_slim_grid *grid = &made.grid[g];
         grid->tokens = a->tokens[g];
-        grid->n_lists = a->mode == LT_SLIM_SHARED ? 1 : a->n_own;
+        grid->n_lists = a->mode == LT_SLIMMING_SHARED ? 1 : a->n_own;
         grid->list =
             calloc((size_t)(grid->n_lists ? grid->n_lists : 1), sizeof(*grid->list));
         if (!grid->list) LT_TRY(LT_FAIL(LT_ERR_NOMEM, "out of memory (slim lists)"));
         const scorer sc = { .x = x, .a = a, .grid = g, .s = grid->tokens };
-        LT_TRY(a->mode == LT_SLIM_SHARED ? make_shared(&sc, &made, grid)
-                                         : make_query(&sc, &made, grid));
+        LT_TRY(a->mode == LT_SLIMMING_SHARED ? make_shared(&sc, &made, grid)
+                                             : make_query(&sc, &made, grid));
     }
     *slim = made;
     memset(&made, 0, sizeof(made));

@@ -23,7 +23,11 @@
  * (the order of the sums), so a constant and no option. */
 enum { LT_KEYFRAME_CHUNK = 8 };
 
-typedef enum lt_slim_mode { LT_SLIM_NONE, LT_SLIM_QUERY, LT_SLIM_SHARED } lt_slim_mode;
+typedef enum lt_slimming_mode {
+    LT_SLIMMING_NONE,
+    LT_SLIMMING_QUERY,
+    LT_SLIMMING_SHARED
+} lt_slimming_mode;
 
 /* One ascending list of token numbers, cut in chunks. */
 typedef struct lt_token_list {
@@ -37,16 +41,17 @@ typedef struct lt_slim_grid {
     lt_token_list *list; /* [n_lists] */
 } lt_slim_grid;
 
-typedef struct lt_slim {
-    lt_slim_mode mode;
+typedef struct lt_slimming {
+    lt_slimming_mode mode;
     int64_t n_keyframes; /* K */
     int64_t n_chunks;
     int n_grids;
     lt_slim_grid grid[8];
-} lt_slim;
+} lt_slimming;
 
 /* Tokens kept: query min(K, R) * S, shared (min(K, R) - 1) * S. */
-int64_t lt_slim_kept(lt_slim_mode mode, int64_t n_keyframes, int64_t budget, int64_t s);
+int64_t lt_slim_kept(lt_slimming_mode mode, int64_t n_keyframes, int64_t budget,
+                     int64_t s);
 
 /* Where the features of a keyframe at a grid come from: unit rows [S, c] in the compute
  * dtype, a counted view or copy that the caller frees. i counts the segment's keyframes. */
@@ -54,7 +59,7 @@ typedef lt_status lt_slim_features_fn(void *ctx, int64_t keyframe, int grid,
                                       lt_tensor *unit_rows);
 
 typedef struct lt_slim_args {
-    lt_slim_mode mode;
+    lt_slimming_mode mode;
     int64_t n_keyframes;      /* K > budget */
     int64_t budget;           /* R, frames of tokens, >= 1 */
     int64_t first_own, n_own; /* the query keyframes of this rank */
@@ -68,10 +73,10 @@ typedef struct lt_slim_args {
  * and is the same everywhere because it is computed from the same numbers.
  * The caller frees with lt_slim_free.  Errors: NOMEM, what `features` returns. */
 LT_NODISCARD lt_status lt_slim_make(const lt_exec *x, const lt_slim_args *a,
-                                    lt_slim *slim);
-void lt_slim_free(lt_slim *slim); /* zeroes */
+                                    lt_slimming *slim);
+void lt_slim_free(lt_slimming *slim); /* zeroes */
 
 /* The grid with S tokens, NULL when there is none (lookup by S as published). */
-const lt_slim_grid *lt_slim_find(const lt_slim *slim, int64_t tokens);
+const lt_slim_grid *lt_slim_find(const lt_slimming *slim, int64_t tokens);
 
 #endif

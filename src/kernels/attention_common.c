@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "kernels/bf16.h"
 #include "kernels/kernels.h"
 
 static int is_compute(const lt_tensor *t)
@@ -102,14 +103,14 @@ int64_t lt_attention_n_keys(const lt_attention_args *a, const lt_attention_dims 
 void lt_attention_write_row(const lt_tensor *out, int64_t first, const float *acc,
                             float sum, int64_t d)
 {
-    const float inv = 1.0f / sum;
+    /* An empty sum has an empty acc: zeros times 1. */
+    const float inv = sum == 0.0f ? 1.0f : 1.0f / sum;
     if (out->dtype == LT_F32) {
-        float *o = lt_f32(out) + first;
-        for (int64_t c = 0; c < d; c++) o[c] = sum == 0.0f ? 0.0f : acc[c] * inv;
+        float *o = (float *)out->data + first;
+        for (int64_t c = 0; c < d; c++) o[c] = acc[c] * inv;
     } else {
-        uint16_t *o = lt_u16(out) + first;
-        for (int64_t c = 0; c < d; c++)
-            o[c] = sum == 0.0f ? 0 : lt_bf16_from_f32(acc[c] * inv);
+        uint16_t *o = (uint16_t *)out->data + first;
+        for (int64_t c = 0; c < d; c++) o[c] = lt_bf16_round(acc[c] * inv);
     }
 }
 

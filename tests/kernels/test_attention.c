@@ -28,6 +28,28 @@ typedef struct problem {
 
 static lt_pool *pool;
 
+#ifdef LT_AMX_EMULATED
+/* The amx_bf16 entry on emulated tiles, beside the reference. */
+#include "kernels/attention_impl.h"
+static int list_tables(const lt_kernels **k, int cap)
+{
+    static lt_kernels amx;
+    const lt_kernels *all[MAX_TABLES];
+    const int n = lt_kernels_list(all, MAX_TABLES);
+    CHECK(n >= 1 && cap >= 2);
+    k[0] = all[0];
+    amx = *all[0];
+    amx.name = "amx_bf16 (emulated)";
+    amx.path = LT_PATH_AMX_BF16;
+    amx.compute = LT_BF16;
+    amx.attention = lt_attention_amx_bf16;
+    k[1] = &amx;
+    return lt_cpu_path_supported(LT_PATH_AVX512_BF16) ? 2 : 1;
+}
+#else
+static int list_tables(const lt_kernels **k, int cap) { return lt_kernels_list(k, cap); }
+#endif
+
 static lt_tensor random_tensor(int64_t a, int64_t b, int64_t c, lt_dtype dtype,
                                float size, uint64_t *seed)
 {
@@ -425,7 +447,7 @@ static void check_errors(const lt_kernels *k)
 int main(void)
 {
     const lt_kernels *k[MAX_TABLES];
-    const int n = lt_kernels_list(k, MAX_TABLES);
+    const int n = list_tables(k, MAX_TABLES);
     CHECK(n >= 1 && strcmp(k[0]->name, "ref") == 0);
     CHECK(lt_pool_open(&pool, LT_HOST, "test", 0) == LT_OK);
     for (int t = 0; t < n; t++) {

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/text.h"
+
 static const lt_option *row(int i) { return lt_config_options() + i; }
 
 lt_status lt_config_default(lt_config *c)

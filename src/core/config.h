@@ -20,7 +20,8 @@ typedef enum lt_precision  { LT_PRECISION_AUTO, LT_PRECISION_F32, LT_PRECISION_B
                              LT_PRECISION_F16 } lt_precision;
 typedef enum lt_fit        { LT_FIT_PAD } lt_fit;
 typedef enum lt_method_id  { LT_METHOD_ADAFLOW, LT_METHOD_FRAME } lt_method_id;
-typedef enum lt_clip_mode  { LT_CLIPS_ADAPTIVE, LT_CLIPS_FIXED, LT_CLIPS_LIST } lt_clip_mode;
+typedef enum lt_clip_mode  { LT_CLIPS_ADAPTIVE, LT_CLIPS_FIXED,
+                             LT_CLIPS_LIST } lt_clip_mode;
 typedef enum lt_pick       { LT_PICK_RANDOM, LT_PICK_MIDDLE, LT_PICK_FIRST } lt_pick;
 typedef enum lt_trajectory { LT_TRAJECTORY_SHARED, LT_TRAJECTORY_OWN } lt_trajectory;
 typedef enum lt_slim       { LT_SLIM_QUERY, LT_SLIM_SHARED } lt_slim;
@@ -109,7 +110,8 @@ typedef struct lt_config {
         int64_t stall_timeout; /* [s]; 0: wait for ever */
     } run;
 
-    /* Where each value came from, for messages: a line of `file`, or LT_LINE_*. Not part of the configuration: neither compared nor hashed. */
+    /* Where each value came from, for messages: a line of `file`, or LT_LINE_*. Not part
+     * of the configuration: neither compared nor hashed. */
     char file[LT_PATH_MAX];
     int line[LT_N_OPTIONS];
 } lt_config;

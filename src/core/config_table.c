@@ -37,73 +37,151 @@
  * in config.h. */
 /* clang-format off */
 static const lt_option table[] = {
-    { PATH(input, path), APART, .help = "The video to edit; its content counts, not its name." },
-    { TIME(input, ss, "00:00:00"), RESULT, .help = "Begin here, from the start of the stream." },
-    { TIME(input, to, ""), RESULT, .help = "End before this time; empty: the end of the video." },
+    { PATH(input, path), APART,
+      .help = "The video to edit; its content counts, not its name." },
+    { TIME(input, ss, "00:00:00"), RESULT,
+      .help = "Begin here, from the start of the stream." },
+    { TIME(input, to, ""), RESULT,
+      .help = "End before this time; empty: the end of the video." },
 
-    { PATH(output, path), ENCODE, .help = "The edited video; empty: <stem>.edited.<ext> in the working folder." },
-    { ENUM(output, scale, "source", "source", "work"), ENCODE, .help = "Size of the result: scaled back to the source's, or the model's working size." },
-    { TEXT(output, codec, "libx264"), ENCODE, .help = "Name of the FFmpeg video encoder." },
-    { INT(output, crf, "18", 0, 63, ""), ENCODE, .help = "Constant quality of the encoder: smaller is better and larger on disk." },
-    { TEXT(output, preset, ""), ENCODE, .help = "Preset of the encoder; empty: its own default." },
-    { TEXT(output, pix_fmt, "yuv420p"), ENCODE, .help = "FFmpeg pixel format of the result." },
-    { ENUM(output, audio, "copy", "copy", "none"), ENCODE, .help = "Carry audio packets over bit-exact, or leave them out." },
-    { ENUM(output, subtitles, "copy", "copy", "none"), ENCODE, .help = "Carry subtitle packets over bit-exact, or leave them out." },
+    { PATH(output, path), ENCODE,
+      .help = "The edited video; empty: <stem>.edited.<ext> in the working folder." },
+    { ENUM(output, scale, "source", "source", "work"), ENCODE,
+      .help = "Size of the result: scaled back to the source's, or the model's "
+              "working size." },
+    { TEXT(output, codec, "libx264"), ENCODE,
+      .help = "Name of the FFmpeg video encoder." },
+    { INT(output, crf, "18", 0, 63, ""), ENCODE,
+      .help = "Constant quality of the encoder: smaller is better and larger on disk." },
+    { TEXT(output, preset, ""), ENCODE,
+      .help = "Preset of the encoder; empty: its own default." },
+    { TEXT(output, pix_fmt, "yuv420p"), ENCODE,
+      .help = "FFmpeg pixel format of the result." },
+    { ENUM(output, audio, "copy", "copy", "none"), ENCODE,
+      .help = "Carry audio packets over bit-exact, or leave them out." },
+    { ENUM(output, subtitles, "copy", "copy", "none"), ENCODE,
+      .help = "Carry subtitle packets over bit-exact, or leave them out." },
 
-    { PATH(model, path), APART, .help = "Model folder (diffusers layout) or single checkpoint file; its content counts." },
-    { ENUM(model, dtype, "auto", "auto", "f32", "bf16", "f16"), RESULT, .help = "Compute type; auto: the best that the CPU path or the GPU has. f32 also stores latents in f32." },
+    { PATH(model, path), APART,
+      .help = "Model folder (diffusers layout) or single checkpoint file; its content "
+              "counts." },
+    { ENUM(model, dtype, "auto", "auto", "f32", "bf16", "f16"), RESULT,
+      .help = "Compute type; auto: the best that the CPU path or the GPU has. f32 "
+              "also stores latents in f32." },
 
-    { TEXT(prompt, edit, ""), RESULT, .help = "What the result shows." },
-    { TEXT(prompt, source, ""), RESULT, .help = "What the source shows; the inversion is told this." },
-    { TEXT(prompt, negative, ""), RESULT, .help = "What the result must not show." },
+    { TEXT(prompt, edit, ""), RESULT,
+      .help = "What the result shows." },
+    { TEXT(prompt, source, ""), RESULT,
+      .help = "What the source shows; the inversion is told this." },
+    { TEXT(prompt, negative, ""), RESULT,
+      .help = "What the result must not show." },
 
-    { INT(size, max_pixels, "0", 0, 1 << 26, "pixels"), RESULT, .help = "Most pixels of a working frame, aspect kept, never enlarged; 0: the model's training area." },
-    { INT(size, width, "0", 0, 16384, "pixels"), RESULT, .help = "Width of a working frame; 0: derived from the source." },
-    { INT(size, height, "0", 0, 16384, "pixels"), RESULT, .help = "Height of a working frame; 0: derived from the source." },
-    { ENUM(size, fit, "pad", "pad"), RESULT, .help = "How a frame gets a size that the model can take: padded, and cropped back at the end." },
+    { INT(size, max_pixels, "0", 0, 1 << 26, "pixels"), RESULT,
+      .help = "Most pixels of a working frame, aspect kept, never enlarged; 0: the "
+              "model's training area." },
+    { INT(size, width, "0", 0, 16384, "pixels"), RESULT,
+      .help = "Width of a working frame; 0: derived from the source." },
+    { INT(size, height, "0", 0, 16384, "pixels"), RESULT,
+      .help = "Height of a working frame; 0: derived from the source." },
+    { ENUM(size, fit, "pad", "pad"), RESULT,
+      .help = "How a frame gets a size that the model can take: padded, and cropped "
+              "back at the end." },
 
-    { INT(sampler, steps, "50", 1, 1000, "steps"), RESULT, .help = "Denoising steps." },
-    { INT(sampler, inversion_steps, "50", 1, 1000, "steps"), RESULT, .help = "Inversion steps, a multiple of sampler.steps." },
-    { FLOAT(sampler, guidance, "7.5", 0, 100), RESULT, .help = "Classifier-free guidance scale; 1: none." },
-    { INT(sampler, seed, "1", 0, INT64_MAX, ""), RESULT, .help = "The same seed gives the same result, on any number of ranks and threads." },
+    { INT(sampler, steps, "50", 1, 1000, "steps"), RESULT,
+      .help = "Denoising steps." },
+    { INT(sampler, inversion_steps, "50", 1, 1000, "steps"), RESULT,
+      .help = "Inversion steps, a multiple of sampler.steps." },
+    { FLOAT(sampler, guidance, "7.5", 0, 100), RESULT,
+      .help = "Classifier-free guidance scale; 1: none." },
+    { INT(sampler, seed, "1", 0, INT64_MAX, ""), RESULT,
+      .help = "The same seed gives the same result, on any number of ranks and "
+              "threads." },
 
-    { ENUM(method, name, "adaflow", "adaflow", "frame"), RESULT, .help = "adaflow: joint keyframes and propagation; frame: every frame on its own." },
+    { ENUM(method, name, "adaflow", "adaflow", "frame"), RESULT,
+      .help = "adaflow: joint keyframes and propagation; frame: every frame on its "
+              "own." },
 
-    { ENUM(clips, mode, "adaptive", "adaptive", "fixed", "list"), RESULT, .help = "Where clips begin: where the content changes, every clips.length frames, or at clips.begins." },
-    { INT(clips, length, "8", 1, 100000, "frames"), RESULT, .help = "Length of a clip with clips.mode fixed." },
-    { INTS(clips, begins, "[]", 0, INT32_MAX, "frames"), RESULT, .help = "First frames of the clips with clips.mode list: ascending, the first is 0." },
-    { FLOAT(clips, mean_threshold, "0.75", -2, 2), RESULT, .help = "A clip ends where the mean similarity to its first frame falls below this." },
-    { FLOAT(clips, region_threshold, "0.6", -2, 2), RESULT, .help = "A clip ends where the similarity of some region to its first frame falls below this." },
-    { INT(clips, max_length, "400", 1, 100000, "frames"), RESULT, .help = "A clip has at most so many frames." },
+    { ENUM(clips, mode, "adaptive", "adaptive", "fixed", "list"), RESULT,
+      .help = "Where clips begin: where the content changes, every clips.length "
+              "frames, or at clips.begins." },
+    { INT(clips, length, "8", 1, 100000, "frames"), RESULT,
+      .help = "Length of a clip with clips.mode fixed." },
+    { INTS(clips, begins, "[]", 0, INT32_MAX, "frames"), RESULT,
+      .help = "First frames of the clips with clips.mode list: ascending, the first "
+              "is 0." },
+    { FLOAT(clips, mean_threshold, "0.75", -2, 2), RESULT,
+      .help = "A clip ends where the mean similarity to its first frame falls below "
+              "this." },
+    { FLOAT(clips, region_threshold, "0.6", -2, 2), RESULT,
+      .help = "A clip ends where the similarity of some region to its first frame "
+              "falls below this." },
+    { INT(clips, max_length, "400", 1, 100000, "frames"), RESULT,
+      .help = "A clip has at most so many frames." },
 
-    { INT(segments, keyframes, "128", 1, 100000, "keyframes"), RESULT, .help = "Most keyframes in one joint inference; a constant of the job, not of the machine." },
+    { INT(segments, keyframes, "128", 1, 100000, "keyframes"), RESULT,
+      .help = "Most keyframes in one joint inference; a constant of the job, not of "
+              "the machine." },
 
-    { ENUM(keyframes, pick, "random", "random", "middle", "first"), RESULT, .help = "Which frame of a clip is its keyframe; random draws one for every step." },
-    { ENUM(keyframes, trajectory, "shared", "shared", "own"), RESULT, .help = "A keyframe's latent comes from the propagation of the step before (shared), or keeps its own trajectory." },
-    { INT(keyframes, per_clip, "1", 1, 64, "keyframes"), RESULT, .help = "Keyframes of a clip; more than one only with keyframes.trajectory own." },
+    { ENUM(keyframes, pick, "random", "random", "middle", "first"), RESULT,
+      .help = "Which frame of a clip is its keyframe; random draws one for every "
+              "step." },
+    { ENUM(keyframes, trajectory, "shared", "shared", "own"), RESULT,
+      .help = "A keyframe's latent comes from the propagation of the step before "
+              "(shared), or keeps its own trajectory." },
+    { INT(keyframes, per_clip, "1", 1, 64, "keyframes"), RESULT,
+      .help = "Keyframes of a clip; more than one only with keyframes.trajectory own." },
 
-    { INT(attention, kv_budget, "20", 0, 100000, "frames of tokens"), RESULT, .help = "How many frames' worth of keys and values a keyframe attends to; 0: all." },
-    { ENUM(attention, slim, "query", "query", "shared"), RESULT, .help = "Which tokens stay in the budget: a list per query frame, or one list a step for all." },
-    { FLOAT(attention, inject, "0.8", 0, 1), RESULT, .help = "Share of the steps in which queries and keys of the source are injected." },
-    { FLOAT(attention, inject_features, "0.8", 0, 1), RESULT, .help = "Share of the steps in which convolution features of the source are injected." },
+    { INT(attention, kv_budget, "20", 0, 100000, "frames of tokens"), RESULT,
+      .help = "How many frames' worth of keys and values a keyframe attends to; 0: "
+              "all." },
+    { ENUM(attention, slim, "query", "query", "shared"), RESULT,
+      .help = "Which tokens stay in the budget: a list per query frame, or one list a "
+              "step for all." },
+    { FLOAT(attention, inject, "0.8", 0, 1), RESULT,
+      .help = "Share of the steps in which queries and keys of the source are "
+              "injected." },
+    { FLOAT(attention, inject_features, "0.8", 0, 1), RESULT,
+      .help = "Share of the steps in which convolution features of the source are "
+              "injected." },
 
-    { INT(features, step, "0", 0, 999, "timestep"), RESULT, .help = "Noise level of the features for clips and matches." },
-    { INT(features, block, "2", 0, 3, ""), RESULT, .help = "Up block of the UNet whose output the features are." },
-    { INT(features, ensemble, "8", 1, 64, "passes"), RESULT, .help = "Noisy passes averaged into a feature; 1: one pass without added noise." },
-    { ENUM(features, range, "unit", "unit", "signed"), RESULT, .help = "Pixel range fed to the feature pass: [0,1] as published, or [-1,1]." },
+    { INT(features, step, "0", 0, 999, "timestep"), RESULT,
+      .help = "Noise level of the features for clips and matches." },
+    { INT(features, block, "2", 0, 3, ""), RESULT,
+      .help = "Up block of the UNet whose output the features are." },
+    { INT(features, ensemble, "8", 1, 64, "passes"), RESULT,
+      .help = "Noisy passes averaged into a feature; 1: one pass without added noise." },
+    { ENUM(features, range, "unit", "unit", "signed"), RESULT,
+      .help = "Pixel range fed to the feature pass: [0,1] as published, or [-1,1]." },
 
-    { ENUM(propagate, blend, "own", "own", "neighbours"), RESULT, .help = "Tokens come from the keyframe of the own clip, or blend those of the two nearest." },
-    { FLOAT(propagate, min_similarity, "0", 0, 1), RESULT, .help = "Below this similarity a token is not propagated but adapted; 0: always propagated." },
+    { ENUM(propagate, blend, "own", "own", "neighbours"), RESULT,
+      .help = "Tokens come from the keyframe of the own clip, or blend those of the "
+              "two nearest." },
+    { FLOAT(propagate, min_similarity, "0", 0, 1), RESULT,
+      .help = "Below this similarity a token is not propagated but adapted; 0: always "
+              "propagated." },
 
-    { ENUM(run, placement, "auto", "auto", "colocated", "split"), NOTHING, .help = "Keyframes and frames on the same ranks or on different ones; split needs keyframes.trajectory own." },
-    { INT(run, threads, "0", 0, 4096, "threads"), NOTHING, .help = "Threads of a rank; 0: all that it may use." },
-    { BYTES(run, memory, "0"), NOTHING, .help = "Memory that a rank may use; 0: what the machine has." },
-    { ENUM(run, cpu_path, "auto", "auto", "ref", "avx2_f32", "avx512_f32", "avx512_bf16", "amx_bf16"), APART, .help = "Instructions and compute type on a CPU; frozen in the job, see --allow-path-change." },
-    { INT(run, checkpoint_steps, "5", 1, 1000, "steps"), NOTHING, .help = "Within a segment the state is saved every so many steps." },
-    { ENUM(run, keep, "none", "none", "inversion", "all"), NOTHING, .help = "What stays of a finished segment beside its latents." },
-    { PATH(run, cache), NOTHING, .help = "Folder with results that several jobs share; empty: none." },
-    { PATH(run, temp), NOTHING, .help = "Fast local folder for scratch data; empty: the job folder." },
-    { INT(run, stall_timeout, "600", 0, 86400, "seconds"), NOTHING, .help = "A rank that makes no progress for so long ends the run; 0: wait for ever." },
+    { ENUM(run, placement, "auto", "auto", "colocated", "split"), NOTHING,
+      .help = "Keyframes and frames on the same ranks or on different ones; split "
+              "needs keyframes.trajectory own." },
+    { INT(run, threads, "0", 0, 4096, "threads"), NOTHING,
+      .help = "Threads of a rank; 0: all that it may use." },
+    { BYTES(run, memory, "0"), NOTHING,
+      .help = "Memory that a rank may use; 0: what the machine has." },
+    { ENUM(run, cpu_path, "auto", "auto", "ref", "avx2_f32", "avx512_f32",
+           "avx512_bf16", "amx_bf16"), APART,
+      .help = "Instructions and compute type on a CPU; frozen in the job, see "
+              "--allow-path-change." },
+    { INT(run, checkpoint_steps, "5", 1, 1000, "steps"), NOTHING,
+      .help = "Within a segment the state is saved every so many steps." },
+    { ENUM(run, keep, "none", "none", "inversion", "all"), NOTHING,
+      .help = "What stays of a finished segment beside its latents." },
+    { PATH(run, cache), NOTHING,
+      .help = "Folder with results that several jobs share; empty: none." },
+    { PATH(run, temp), NOTHING,
+      .help = "Fast local folder for scratch data; empty: the job folder." },
+    { INT(run, stall_timeout, "600", 0, 86400, "seconds"), NOTHING,
+      .help = "A rank that makes no progress for so long ends the run; 0: wait for "
+              "ever." },
 };
 /* clang-format on */
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/config.h"
+#include "core/text.h"
 
 static lt_fact *find(const lt_facts *f, const char *key)
 {

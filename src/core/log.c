@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/options.h"
+#include "core/text.h"
 
 enum { LT_LOG_TEXT_MAX = 2048, LT_LOG_BAR_MAX = 512 };
 
@@ -125,22 +125,11 @@ static void print_file(const lt_log *log, lt_log_level level, const char *text)
             text);
 }
 
-/* Make it one line that no terminal takes for a command. */
-static void flatten(char *text)
-{
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f) *text = ' ';
-}
-
-/* JSON needs UTF-8: drop the part of a character that a cut has left, and replace the
- * bytes of what was never UTF-8. */
-static void mend_utf8(char *text, bool cut)
+/* Drop the part of a character that a cut has left. */
+static void trim_cut(char *text)
 {
     size_t n = strlen(text);
-    for (int i = 0; cut && i < 3 && !lt_utf8_valid(text); i++) text[--n] = '\0';
-    if (lt_utf8_valid(text)) return;
-    for (; *text; text++)
-        if ((unsigned char)*text >= 0x80) *text = '?';
+    for (int i = 0; i < 3 && !lt_utf8_valid(text); i++) text[--n] = '\0';
 }
 
 void lt_log_write(lt_log *log, lt_log_level level, const char *fmt, ...)
@@ -151,8 +140,8 @@ void lt_log_write(lt_log *log, lt_log_level level, const char *fmt, ...)
     va_start(ap, fmt);
     const int length = vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    flatten(text);
-    mend_utf8(text, length >= (int)sizeof(text));
+    if (length >= (int)sizeof(text)) trim_cut(text);
+    lt_text_one_line(text);
     pthread_mutex_lock(&log->mutex);
     if (level <= log->o.level) {
         clear_bar(log);

@@ -4,67 +4,13 @@
 #include <string.h>
 
 #include "core/file.h"
+#include "core/text.h"
 #include "core/units.h"
 
 static void *at(const lt_option *o, void *base) { return (char *)base + o->offset; }
 static const void *cat(const lt_option *o, const void *base)
 {
     return (const char *)base + o->offset;
-}
-
-/* Length of the UTF-8 sequence at s and its code point; 0 when it is not valid. */
-static int utf8_next(const char *s, uint32_t *code)
-{
-    static const uint32_t least[5] = { 0, 0, 0x80, 0x800, 0x10000 };
-    const unsigned char c = (unsigned char)s[0];
-    const int n = c < 0x80 ? 1 : c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 0;
-    if (n == 0 || c > 0xf4) return 0;
-    uint32_t v = n == 1 ? c : c & (0xffu >> (n + 1));
-    for (int i = 1; i < n; i++) {
-        if (((unsigned char)s[i] & 0xc0) != 0x80) return 0;
-        v = (v << 6) | ((unsigned char)s[i] & 0x3f);
-    }
-    if (v < least[n] || v > 0x10ffff || (v >= 0xd800 && v <= 0xdfff)) return 0;
-    *code = v;
-    return n;
-}
-
-bool lt_utf8_valid(const char *text)
-{
-    uint32_t code = 0;
-    while (*text) {
-        const int n = utf8_next(text, &code);
-        if (n == 0) return false;
-        text += n;
-    }
-    return true;
-}
-
-/* Characters that a YAML file may not hold as they are, or that end a line in it. */
-static bool needs_escape(uint32_t c)
-{
-    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029 ||
-           c == 0xfeff || c == 0xfffe || c == 0xffff;
-}
-
-void lt_yaml_quote(const char *text, FILE *f)
-{
-    fputc('"', f);
-    while (*text) {
-        uint32_t code = 0;
-        const int n = utf8_next(text, &code);
-        if (n == 0) break;
-        if (code == '"' || code == '\\')
-            fprintf(f, "\\%c", (int)code);
-        else if (code == '\n')
-            fputs("\\n", f);
-        else if (needs_escape(code))
-            fprintf(f, "\\u%04x", (unsigned)code);
-        else
-            fwrite(text, 1, (size_t)n, f);
-        text += n;
-    }
-    fputc('"', f);
 }
 
 static lt_status parse_bool(const lt_option *o, const char *text, const char *where,
@@ -371,23 +317,4 @@ const char *lt_affects_text(lt_affects a)
     case LT_AFFECTS_APART: return "result, judged apart";
     }
     return "?";
-}
-
-int lt_edit_distance(const char *a, const char *b)
-{
-    int row[64];
-    const int la = (int)strnlen(a, 63), lb = (int)strnlen(b, 63);
-    for (int j = 0; j <= lb; j++) row[j] = j;
-    for (int i = 1; i <= la; i++) {
-        int diagonal = row[0];
-        row[0] = i;
-        for (int j = 1; j <= lb; j++) {
-            const int change = diagonal + (a[i - 1] != b[j - 1]);
-            const int insert = row[j - 1] + 1, drop = row[j] + 1;
-            diagonal = row[j];
-            row[j] = change < insert ? change : insert;
-            if (drop < row[j]) row[j] = drop;
-        }
-    }
-    return row[lb];
 }

@@ -70,9 +70,6 @@ LT_NODISCARD lt_status lt_option_parse(const lt_option *o, const char *text,
  * gives the same value. Check ferror(f) at the end. */
 void lt_option_print(const lt_option *o, const void *base, FILE *f);
 
-/* Print any text as a double-quoted YAML scalar on one line. Text must be UTF-8. */
-void lt_yaml_quote(const char *text, FILE *f);
-
 /* Do two structs hold the same value of o? */
 bool lt_option_equal(const lt_option *o, const void *a, const void *b);
 
@@ -87,11 +84,5 @@ void lt_option_print_range(const lt_option *o, FILE *f);
 
 /* "result", "encode", "nothing" or "result, judged apart". */
 const char *lt_affects_text(lt_affects a);
-
-/* Levenshtein distance of two texts, at most 63 bytes of each counted. */
-int lt_edit_distance(const char *a, const char *b);
-
-/* Is the text valid UTF-8 (no surrogates, no overlong forms)? */
-bool lt_utf8_valid(const char *text);
 
 #endif

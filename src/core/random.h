@@ -14,7 +14,7 @@
  * + - * / and sqrt, which IEEE 754 rounds exactly), so their bits are the same on every
  * machine and with every libm. */
 
-/* What a stream is for. The numbers are part of a job's result: append, never renumber. */
+/* What a stream is for. The numbers shape a job's result: append, never renumber. */
 typedef enum lt_purpose {
     LT_PURPOSE_TEST = 0,
     LT_PURPOSE_KEYFRAME = 1,  /* which frame of a clip is the keyframe; frame = clip  */

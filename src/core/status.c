@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/text.h"
+
 static _Thread_local char last_message[LT_MESSAGE_MAX];
 static _Thread_local char last_place[256];
 
@@ -37,6 +39,7 @@ lt_status lt_fail_at(lt_status st, const char *file, int line, const char *func,
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
+    lt_text_one_line(text); /* names in it may hold anything */
     memcpy(last_message, text, sizeof(text));
     snprintf(last_place, sizeof(last_place), "%s:%d %s", file, line, func);
     return st;

@@ -41,7 +41,8 @@ int lt_status_exit_code(lt_status st);
 /* Remember a failure for this thread and return st. The message is what the user
  * reads after "longtake: ", so it says what, where and how to mend it:
  *     "not a video (clip.txt): give a file that FFmpeg can open"
- * Nothing is printed here; main prints the message of the failure that reaches it. */
+ * It becomes one line of UTF-8 whatever the arguments hold. Nothing is printed here;
+ * main prints the message of the failure that reaches it. */
 lt_status lt_fail_at(lt_status st, const char *file, int line, const char *func,
                      const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 

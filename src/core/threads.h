@@ -40,7 +40,7 @@ int lt_threads_available(void);
  * of p (then on that tile's worker). Two threads that call it on one pool take turns.
  * After a failure no further tile begins; the failure of the lowest tile that failed is
  * returned with its message, the same for any number of workers.
- * Errors: ARG (n_tiles < 0, or called from inside a tile of another pool), those of fn. */
+ * Errors: ARG (n_tiles < 0, or inside a tile of another pool), those of fn. */
 LT_NODISCARD lt_status lt_parallel_for(lt_threads *p, int64_t n_tiles, lt_tile_fn *fn,
                                        void *arg);
 

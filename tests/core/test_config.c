@@ -285,7 +285,7 @@ static void test_round_trip(void)
     lt_config_free(&b);
 }
 
-/* Each option changes the hash exactly when it affects the result, and compare names it. */
+/* An option changes the hash exactly when it affects the result; compare names it. */
 static void test_hash(void)
 {
     static lt_config a, b;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "core/text.h"
 #include "core/units.h"
 
 typedef struct values {
@@ -156,8 +157,18 @@ static void test_distance(void)
     CHECK(lt_edit_distance("abc", "") == 3);
 }
 
+static void test_one_line(void)
+{
+    char text[] = "a\n\x1b[31m\xff \xc3\xa4\xc2\x9b.\xe2\x82";
+    lt_text_one_line(text);
+    CHECK(!strcmp(text, "a  [31m? \xc3\xa4  .??"));
+    CHECK(LT_FAIL(LT_ERR_DATA, "a\nb %s", "\xff\t") == LT_ERR_DATA);
+    CHECK(!strcmp(lt_error_message(), "a b ? "));
+}
+
 int main(void)
 {
+    test_one_line();
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         test_case(cases[i][0], cases[i][1], cases[i][2]);
     test_long_texts();

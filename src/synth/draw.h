@@ -73,7 +73,7 @@ typedef struct part {
     bool main;       /* belongs to the object, not to the second one */
     affine to_local; /* view -> the coordinates of the piece, radius about 1 */
     affine to_view;
-    float size;           /* view units in one local unit, before any flattening */
+    float size;           /* units in one local unit, before zoom and flattening */
     float px;             /* local units in a pixel */
     float x0, y0, x1, y1; /* where it can be, view units */
 } part;

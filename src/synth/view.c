@@ -96,11 +96,10 @@ static void place_object(view *v, int which, int shape, const part *look, float 
     const affine place = similarity(at.x, at.y, size * zoom, swing);
     part k = *look;
 
-    k.size = size * zoom;
+    k.size = size;
     add_object(v, shape, &k, place, turns(v->seconds, 0.8 * (double)s->speed, 0));
-    v->shadows[which ? 0 : 1] = (shadow){
-        .x = at.x, .y = at.y + 0.98f * k.size, .rx = 0.95f * k.size, .ry = 0.2f * k.size
-    };
+    const float r = size * zoom;
+    v->shadows[which ? 0 : 1] = (shadow){ at.x, at.y + 0.98f * r, 0.95f * r, 0.2f * r };
 }
 
 static void place_camera(view *v, vec2 *shake, float *zoom)

@@ -98,8 +98,9 @@ static void place_object(view *v, int which, int shape, const part *look, float 
 
     k.size = size;
     add_object(v, shape, &k, place, turns(v->seconds, 0.8 * (double)s->speed, 0));
-    const float r = size * zoom;
-    v->shadows[which ? 0 : 1] = (shadow){ at.x, at.y + 0.98f * r, 0.95f * r, 0.2f * r };
+    const float radius = size * zoom;
+    v->shadows[which ? 0 : 1] =
+        (shadow){ at.x, at.y + 0.98f * radius, 0.95f * radius, 0.2f * radius };
 }
 
 static void place_camera(view *v, vec2 *shake, float *zoom)

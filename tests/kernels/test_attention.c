@@ -31,6 +31,7 @@ static lt_pool *pool;
 #ifdef LT_AMX_EMULATED
 /* The amx_bf16 entry on emulated tiles, beside the reference. */
 #include "kernels/attention_impl.h"
+enum { FIRST = 1 }; /* the reference is tested without emulation */
 static int list_tables(const lt_kernels **k, int cap)
 {
     static lt_kernels amx;
@@ -47,6 +48,7 @@ static int list_tables(const lt_kernels **k, int cap)
     return lt_cpu_path_supported(LT_PATH_AVX512_BF16) ? 2 : 1;
 }
 #else
+enum { FIRST = 0 };
 static int list_tables(const lt_kernels **k, int cap) { return lt_kernels_list(k, cap); }
 #endif
 
@@ -444,13 +446,22 @@ static void check_errors(const lt_kernels *k)
     free_problem(&p);
 }
 
+/* An earlier table has the same entry. */
+static int known(const lt_kernels *const *k, int t)
+{
+    for (int i = 0; i < t; i++)
+        if (k[i]->attention == k[t]->attention) return 1;
+    return 0;
+}
+
 int main(void)
 {
     const lt_kernels *k[MAX_TABLES];
     const int n = list_tables(k, MAX_TABLES);
     CHECK(n >= 1 && strcmp(k[0]->name, "ref") == 0);
     CHECK(lt_pool_open(&pool, LT_HOST, "test", 0) == LT_OK);
-    for (int t = 0; t < n; t++) {
+    for (int t = FIRST; t < n; t++) {
+        if (known(k, t)) continue;
         check_shapes(k[0], k[t], k[t]->compute);
         if (k[t]->compute != LT_F32) check_shapes(k[0], k[t], LT_F32);
         check_threads(k[t]);
@@ -463,5 +474,5 @@ int main(void)
     }
     CHECK(lt_pool_used(pool) == 0);
     lt_pool_close(&pool);
-    return 0;
+    return n > 1 ? 0 : TEST_SKIP;
 }

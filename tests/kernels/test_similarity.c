@@ -13,6 +13,7 @@ static lt_pool *pool;
 #ifdef LT_AMX_EMULATED
 /* The amx_bf16 entry on emulated tiles, beside the reference. */
 #include "kernels/similarity_impl.h"
+enum { FIRST = 1 }; /* the reference is tested without emulation */
 static int list_tables(const lt_kernels **k, int cap)
 {
     static lt_kernels amx;
@@ -29,6 +30,7 @@ static int list_tables(const lt_kernels **k, int cap)
     return lt_cpu_path_supported(LT_PATH_AVX512_BF16) ? 2 : 1;
 }
 #else
+enum { FIRST = 0 };
 static int list_tables(const lt_kernels **k, int cap) { return lt_kernels_list(k, cap); }
 #endif
 
@@ -370,6 +372,14 @@ static void check_bf16(void)
     }
 }
 
+/* An earlier table has the same entry. */
+static int known(const lt_kernels *const *k, int t)
+{
+    for (int i = 0; i < t; i++)
+        if (k[i]->best_match == k[t]->best_match) return 1;
+    return 0;
+}
+
 int main(void)
 {
     const lt_kernels *k[MAX_TABLES];
@@ -377,7 +387,8 @@ int main(void)
     CHECK(n >= 1 && strcmp(k[0]->name, "ref") == 0);
     CHECK(lt_pool_open(&pool, LT_HOST, "test", 0) == LT_OK);
     check_bf16();
-    for (int t = 0; t < n; t++) {
+    for (int t = FIRST; t < n; t++) {
+        if (known(k, t)) continue;
         check_matches(k[0], k[t]);
         check_match_nan(k[0], k[t]);
         check_match_bits(k[t]);
@@ -390,5 +401,5 @@ int main(void)
     }
     CHECK(lt_pool_used(pool) == 0);
     lt_pool_close(&pool);
-    return 0;
+    return n > 1 ? 0 : TEST_SKIP;
 }

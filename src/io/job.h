@@ -49,10 +49,11 @@ typedef struct lt_job_found {
     int64_t swept; /* leftover files removed: temporaries, shards without record */
 } lt_job_found;
 
-/* Open the folder `path` (made when its parent exists). WRITE, RESUME and FRESH take the
- * lock, cut a torn journal line, and remove leftovers of a killed run; so no other rank
- * may write before this returns. On success *job is the caller's: lt_job_close.
- * Errors: NOINPUT (READ, RESUME: no such folder), CANTCREAT (another run holds it, named
+/* Open the folder `path` (made with its parents). WRITE, RESUME and FRESH take the lock,
+ * mend what a killed run or a bad disk left in journal and manifest, and remove
+ * leftovers of a killed run; so no other rank may write before this returns. FRESH
+ * deletes only files that a record names or that have our names. On success *job is the caller's: lt_job_close.
+ * Errors: NOINPUT (READ, RESUME: no such folder, no job in it), CANTCREAT (another run holds it, named
  * in the message; not a job folder and not empty; cannot be made), DATA (another format
  * version; no sound head left), IO, NOSPACE, NOMEM, ARG. */
 LT_NODISCARD lt_status lt_job_open(lt_job **job, const char *path,
@@ -91,16 +92,22 @@ LT_NODISCARD lt_status lt_job_set_config(lt_job *job, const char *text,
 
 /* ---- units ------------------------------------------------------------------------ */
 
-/* Record n finished units; their files are in place (committed). One journal write and
+/* The stages "config" (job.yaml) and "index" (index.h5) are the folder's own.
+ *
+ * Record n finished units; their files are in place (committed). One journal write and
  * one fsync for all. After LT_OK they survive anything; after a failure none of them is
- * recorded. Errors: ARG (a bad field), IO, NOSPACE, NOMEM. */
+ * recorded. Another file that a unit had before is deleted. No two units share a file.
+ * Crash points with the tag "stage:unit" of the first record: "journal_before",
+ * "journal_during" (half a line), "journal_after".
+ * Errors: ARG (a bad field), IO, NOSPACE, NOMEM. */
 LT_NODISCARD lt_status lt_job_commit(lt_job *job, const lt_record *records, int64_t n);
 
 /* Tell a job that is open for reading what rank 0 has done (memory only). */
 LT_NODISCARD lt_status lt_job_learn(lt_job *job, lt_op op, const lt_record *record);
 
-/* How a unit stands: recorded, and its file there with the right size (looked at once;
- * a file that is not is taken as lost). */
+/* How a unit stands: recorded, and its file there with the right size (looked at once).
+ * A file that is not there is taken as lost: this job forgets the record, and the unit
+ * is to be done again. */
 lt_unit_state lt_job_unit(lt_job *job, const char *stage, int64_t unit, int64_t step);
 int lt_job_done(lt_job *job, const char *stage, int64_t unit, int64_t step);
 
@@ -109,8 +116,7 @@ const lt_record *lt_job_record(const lt_job *job, const char *stage, int64_t uni
                                int64_t step);
 
 /* Check a unit's file against its hash, once per process. When it is missing or damaged
- * the unit is taken as lost: recorded as such (memory only with READ), DATA returned,
- * and it is to be redone. *verified (may be NULL) grows by the bytes read.
+ * the unit is taken as lost: DATA, and it is to be done again. *verified (may be NULL) grows by the bytes read.
  * Errors: NOINPUT (not recorded), DATA (lost), IO. */
 LT_NODISCARD lt_status lt_job_check(lt_job *job, const char *stage, int64_t unit,
                                     int64_t step, int64_t *verified);

@@ -123,6 +123,7 @@ typedef struct lt_manifest_report {
     int64_t missing;       /* operations whose numbers are missing (journal) */
     int64_t torn_bytes;    /* unfinished last line of a killed writer, left out; no
                               damage. Only for a journal */
+    int unended;           /* the last line was taken, but has no newline (journal) */
     int64_t last_seq;      /* highest operation number seen */
 } lt_manifest_report;
 

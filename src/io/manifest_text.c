@@ -312,6 +312,8 @@ lt_status lt_manifest_parse(lt_manifest *m, const char *text, size_t bytes,
     if (next_line(&c, &line, &len, &whole)) {
         rep.head_ok = whole && read_head(line, len, "longtake-manifest", head);
         if (!rep.head_ok) damaged(&rep, c.number);
+    } else {
+        damaged(&rep, 1); /* even an empty list has a head */
     }
     const int taken = !rep.head_ok || head->version == LT_MANIFEST_VERSION;
     while (taken && next_line(&c, &line, &len, &whole)) {
@@ -376,7 +378,8 @@ static lt_status take_op(lt_manifest *m, const char *line, size_t len, int64_t n
 static lt_status take_tail(lt_manifest *m, const char *line, size_t len, int64_t number,
                            int64_t after_seq, lt_manifest_report *rep)
 {
-    if (lt_line_sound(line, len)) return take_op(m, line, len, number, after_seq, rep);
+    rep->unended = lt_line_sound(line, len);
+    if (rep->unended) return take_op(m, line, len, number, after_seq, rep);
     if (len > 0 && lt_line_sound(line, len - 1)) {
         damaged(rep, number);
         return take_op(m, line, len - 1, number, after_seq, rep);
@@ -400,6 +403,8 @@ lt_status lt_journal_parse(lt_manifest *m, const char *text, size_t bytes,
         if (!rep.head_ok) damaged(&rep, c.number);
         taken = !rep.head_ok || head->version == LT_MANIFEST_VERSION;
         rep.last_seq = rep.head_ok && taken ? head->seq : 0;
+    } else {
+        damaged(&rep, 1);
     }
     while (taken && next_line(&c, &line, &len, &whole)) {
         if (whole)

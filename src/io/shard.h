@@ -144,6 +144,9 @@ LT_NODISCARD lt_status lt_shard_read_attr_i64(lt_shard_reader *r, const char *pa
 int64_t lt_shard_bytes_read(const lt_shard_reader *r);
 int64_t lt_shard_bytes_verified(const lt_shard_reader *r);
 
+/* Add to the second, for a caller that verified the file itself. */
+void lt_shard_count_verified(lt_shard_reader *r, int64_t bytes);
+
 /* Close and set *r to NULL; accepts NULL. */
 void lt_shard_close(lt_shard_reader **r);
 

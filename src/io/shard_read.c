@@ -64,6 +64,11 @@ void lt_shard_close(lt_shard_reader **r)
 int64_t lt_shard_bytes_read(const lt_shard_reader *r) { return r->bytes_read; }
 int64_t lt_shard_bytes_verified(const lt_shard_reader *r) { return r->bytes_verified; }
 
+void lt_shard_count_verified(lt_shard_reader *r, int64_t bytes)
+{
+    r->bytes_verified += bytes;
+}
+
 /* ---- datasets --------------------------------------------------------------------- */
 
 typedef struct source {

@@ -1,5 +1,6 @@
 #include <cpuid.h>
 #include <omp.h>
+#include <oneapi/dnnl/dnnl.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -78,6 +79,21 @@ lt_status lt_cpu_path_parse(const char *name, lt_cpu_path *path)
                    "no such CPU path (%s): use amx_bf16, avx512_bf16, "
                    "avx512_f32, avx2_f32 or ref",
                    name);
+}
+
+lt_status lt_kernels_limit_isa(lt_cpu_path path)
+{
+    dnnl_cpu_isa_t isa = dnnl_cpu_isa_all;
+    switch (path) {
+    case LT_PATH_REF: return LT_OK;
+    case LT_PATH_AVX2_F32: isa = dnnl_cpu_isa_avx2; break;
+    case LT_PATH_AVX512_F32: isa = dnnl_cpu_isa_avx512_core; break;
+    case LT_PATH_AVX512_BF16: isa = dnnl_cpu_isa_avx512_core_bf16; break;
+    case LT_PATH_AMX_BF16: isa = dnnl_cpu_isa_avx512_core_amx; break;
+    }
+    if (dnnl_set_max_cpu_isa(isa) == dnnl_success) return LT_OK;
+    return LT_FAIL(LT_ERR_INTERNAL, "oneDNN is in use already, too late to hold it to %s",
+                   lt_cpu_path_name(path));
 }
 
 /* oneDNN takes its number of threads from the OpenMP setting of the calling thread. */

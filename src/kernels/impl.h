@@ -35,6 +35,30 @@ lt_concat_fn lt_concat_ref;
 lt_upsample_fn lt_upsample_ref;
 lt_bilinear_fn lt_bilinear_ref;
 
+/* oneDNN, for f32 and bf16 tables. One thread computes one tile; weights are bound to
+ * the thread that owns the pool they were packed with. */
+lt_linear_pack_fn lt_linear_pack_dnnl;
+lt_linear_fn lt_linear_dnnl;
+lt_linear_free_fn lt_linear_free_dnnl;
+lt_conv_pack_fn lt_conv_pack_dnnl;
+lt_conv_fn lt_conv_dnnl;
+lt_conv_free_fn lt_conv_free_dnnl;
+
+/* Own loops, compiled for AVX2 and AVX-512; f32, bf16 and f16 tensors alike. */
+#define LT_DECLARE_VEC(isa)               \
+    lt_group_norm_fn lt_group_norm_##isa; \
+    lt_layer_norm_fn lt_layer_norm_##isa; \
+    lt_unary_fn lt_unary_##isa;           \
+    lt_geglu_fn lt_geglu_##isa;           \
+    lt_add_fn lt_add_##isa;               \
+    lt_axpby_fn lt_axpby_##isa;           \
+    lt_convert_fn lt_convert_##isa;       \
+    lt_concat_fn lt_concat_##isa;         \
+    lt_upsample_fn lt_upsample_##isa;     \
+    lt_bilinear_fn lt_bilinear_##isa
+LT_DECLARE_VEC(avx2);
+LT_DECLARE_VEC(avx512);
+
 /* ---- checks: the shapes and dtypes the headers demand ------------------------------ */
 
 LT_NODISCARD lt_status lt_linear_pack_check(const lt_tensor *w, const lt_tensor *bias);

@@ -20,7 +20,7 @@
  * sample's result has the same bits in a batch of 1 and of 16, and on 1 and 3 threads. */
 
 typedef enum lt_cpu_path {
-    LT_PATH_REF = 0,         /* the reference of every operation, f32 */
+    LT_PATH_REF = 0, /* the reference of every operation, f32 */
     LT_PATH_AVX2_F32 = 1,
     LT_PATH_AVX512_F32 = 2,
     LT_PATH_AVX512_BF16 = 3, /* AVX512_BF16; pays on AMD, see lt_cpu_path_best */
@@ -30,8 +30,8 @@ typedef enum lt_cpu_path {
 typedef struct lt_kernels {
     const char *name; /* "ref", "avx2_f32", ... , "cuda" */
     lt_space space;
-    lt_cpu_path path;  /* of a host table */
-    lt_dtype compute;  /* what activations are stored in: LT_F32 or LT_BF16 */
+    lt_cpu_path path; /* of a host table */
+    lt_dtype compute; /* what activations are stored in: LT_F32 or LT_BF16 */
 
     lt_linear_pack_fn *linear_pack;
     lt_linear_fn *linear;
@@ -82,9 +82,15 @@ LT_NODISCARD lt_status lt_cpu_path_parse(const char *name, lt_cpu_path *path);
 LT_NODISCARD lt_status lt_kernels_get(lt_cpu_path path, lt_dtype compute,
                                       const lt_kernels **k);
 
-/* Every host table this CPU can run, the reference first; returns how many, at most
- * cap. For tests and benches. */
+/* Every host table this CPU can run, the reference first, the f32 ones of the bf16 paths
+ * ("amx_bf16/f32") last; returns how many, at most cap. For tests and benches. */
 int lt_kernels_list(const lt_kernels **out, int cap);
+
+/* Hold oneDNN to the instructions of a path, so that a chosen path is what really runs
+ * on a CPU that has more. It must come before the first linear or convolution of the
+ * process, and holds for ever: call it once at the start of a program, with the path of
+ * the job. LT_PATH_REF changes nothing.  Errors: INTERNAL (too late). */
+LT_NODISCARD lt_status lt_kernels_limit_isa(lt_cpu_path path);
 
 /* A pool of n >= 1 threads prepared for the kernels (each worker keeps libraries to
  * one thread). Close with lt_threads_close.  Errors: NOMEM. */

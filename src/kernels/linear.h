@@ -15,10 +15,11 @@ typedef enum lt_act { LT_ACT_NONE, LT_ACT_SILU, LT_ACT_GELU, LT_ACT_QUICK_GELU }
 
 typedef struct lt_linear_args {
     const lt_linear *w;
-    const lt_tensor *in;       /* [..., n_in]   compute dtype, rows = product of the rest */
-    lt_tensor *out;            /* [..., n_out]  compute dtype or f32, written            */
-    const lt_tensor *residual; /* NULL or like out (may be out itself)                   */
-    int64_t rows_per_tile;     /* >= 1; the last tile may be shorter                     */
+    const lt_tensor *in; /* [..., n_in]   compute dtype, rows = product of the rest */
+    lt_tensor *out;      /* [..., n_out]  compute dtype or f32, written            */
+    const lt_tensor
+        *residual;         /* NULL or like out (may be out itself)                   */
+    int64_t rows_per_tile; /* >= 1; the last tile may be shorter                     */
     lt_act act;
 } lt_linear_args;
 

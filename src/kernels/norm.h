@@ -8,17 +8,17 @@
 typedef struct lt_exec lt_exec;
 
 typedef struct lt_group_norm_args {
-    const lt_tensor *in;          /* [n, ..., c] compute dtype: samples, pixels, channels */
-    lt_tensor *out;               /* like in; may be in itself */
+    const lt_tensor *in; /* [n, ..., c] compute dtype: samples, pixels, channels */
+    lt_tensor *out;      /* like in; may be in itself */
     const lt_tensor *gamma, *beta; /* [c] f32 */
-    int64_t groups;               /* divides c */
+    int64_t groups;                /* divides c */
     float eps;
     int silu; /* 1: x * sigmoid(x) follows */
 } lt_group_norm_args;
 
 typedef struct lt_layer_norm_args {
-    const lt_tensor *in; /* [..., c] */
-    lt_tensor *out;      /* like in; may be in itself */
+    const lt_tensor *in;           /* [..., c] */
+    lt_tensor *out;                /* like in; may be in itself */
     const lt_tensor *gamma, *beta; /* [c] f32 */
     float eps;
 } lt_layer_norm_args;

@@ -101,6 +101,16 @@ cleanup:
     return st;
 }
 
+lt_status lt_load_linear_f32(const lt_loader *l, const char *path, int64_t n_out,
+                             int64_t n_in, lt_linear **out)
+{
+    if (!l->w) return lt_load_linear(l, path, n_out, n_in, LT_LINEAR, out);
+    const lt_exec x32 = lt_exec_f32(l->x);
+    lt_loader l32 = *l;
+    l32.x = &x32;
+    return lt_load_linear(&l32, path, n_out, n_in, LT_LINEAR, out);
+}
+
 lt_status lt_load_conv(const lt_loader *l, const char *path, int64_t c_out, int64_t c_in,
                        lt_conv_shape conv, lt_conv **out)
 {
@@ -117,6 +127,16 @@ cleanup:
     free(weight);
     free(bias);
     return st;
+}
+
+lt_exec lt_exec_f32(const lt_exec *x)
+{
+    lt_exec e = *x;
+    const lt_kernels *k = NULL;
+    if (x->k->space == LT_HOST && x->k->compute != LT_F32 &&
+        lt_kernels_get(x->k->path, LT_F32, &k) == LT_OK)
+        e.k = k;
+    return e;
 }
 
 lt_conv_shape lt_conv_same(int stride)

@@ -41,6 +41,10 @@ typedef enum lt_linear_form {
 LT_NODISCARD lt_status lt_load_linear(const lt_loader *l, const char *path, int64_t n_out,
                                       int64_t n_in, lt_linear_form form, lt_linear **out);
 
+/* LT_LINEAR packed for the table of lt_exec_f32. */
+LT_NODISCARD lt_status lt_load_linear_f32(const lt_loader *l, const char *path,
+                                          int64_t n_out, int64_t n_in, lt_linear **out);
+
 /* PATH.weight [c_out, c_in, 3, 3], PATH.bias. */
 LT_NODISCARD lt_status lt_load_conv(const lt_loader *l, const char *path, int64_t c_out,
                                     int64_t c_in, lt_conv_shape shape, lt_conv **out);
@@ -69,6 +73,11 @@ LT_NODISCARD lt_status lt_run_group_norm(const lt_exec *x, const lt_norm *norm,
 /* eps 1e-5, as in every transformer block of the UNet. */
 LT_NODISCARD lt_status lt_run_layer_norm(const lt_exec *x, const lt_norm *norm,
                                          const lt_tensor *in, lt_tensor *out);
+
+/* The same machine computing in f32, for the few layers whose rounding everything after
+ * them inherits (time embedding, text encoder): the f32 table of the CPU path of x. x
+ * itself when it computes in f32 already, and on a device, which has one table. */
+lt_exec lt_exec_f32(const lt_exec *x);
 
 /* Host f32 values [shape] as a tensor of the table's space and `dtype`. */
 LT_NODISCARD lt_status lt_to_exec(const lt_exec *x, const float *values, lt_dtype dtype,

@@ -20,7 +20,7 @@ lt_status lt_resnet_load(const lt_loader *l, const char *path, int64_t time_dim,
     LT_TRY(load_part(l, path, "conv1", r->c_out, r->c_in, &r->conv1));
     if (time_dim) {
         snprintf(name, sizeof(name), "%s.time_emb_proj", path);
-        LT_TRY(lt_load_linear(l, name, r->c_out, time_dim, LT_LINEAR, &r->time));
+        LT_TRY(lt_load_linear_f32(l, name, r->c_out, time_dim, &r->time));
     }
     snprintf(name, sizeof(name), "%s.norm2", path);
     LT_TRY(lt_load_norm(l, name, r->c_out, &r->norm2));
@@ -33,13 +33,13 @@ cleanup:
     return st;
 }
 
-void lt_resnet_free(const lt_kernels *k, lt_resnet *r)
+void lt_resnet_free(const lt_kernels *k, const lt_kernels *k32, lt_resnet *r)
 {
     lt_norm_free(&r->norm1);
     lt_norm_free(&r->norm2);
     k->conv_free(&r->conv1);
     k->conv_free(&r->conv2);
-    k->linear_free(&r->time);
+    if (r->time) k32->linear_free(&r->time);
     k->linear_free(&r->shortcut);
 }
 
@@ -50,8 +50,9 @@ static lt_status time_rows(const lt_exec *x, const lt_resnet *r, const lt_tensor
 {
     lt_status st = LT_OK;
     lt_tensor row = { 0 };
+    const lt_exec x32 = lt_exec_f32(x);
     LT_TRY(LT_TENSOR_NEW(&row, x->pool, LT_F32, 1, r->c_out));
-    LT_TRY(lt_run_linear(x, r->time, time, LT_ACT_NONE, NULL, &row));
+    LT_TRY(lt_run_linear(&x32, r->time, time, LT_ACT_NONE, NULL, &row));
     LT_TRY(LT_TENSOR_NEW(out, x->pool, LT_F32, n, r->c_out));
     for (int64_t i = 0; i < n; i++) {
         lt_tensor to = lt_tensor_rows(out, i, 1);

@@ -12,17 +12,18 @@ typedef struct lt_resnet {
     float eps;
     lt_norm norm1, norm2;
     lt_conv *conv1, *conv2;
-    lt_linear *time;     /* NULL: no time embedding (VAE) */
+    lt_linear *time;     /* of the table of lt_exec_f32; NULL: no time embedding (VAE) */
     lt_linear *shortcut; /* NULL when c_in == c_out */
 } lt_resnet;
 
 /* c_in, c_out, groups and eps of *r are set by the caller. time_dim 0: no embedding. */
 LT_NODISCARD lt_status lt_resnet_load(const lt_loader *l, const char *path,
                                       int64_t time_dim, lt_resnet *r);
-void lt_resnet_free(const lt_kernels *k, lt_resnet *r);
+/* k32: the table of lt_exec_f32, or NULL when time_dim was 0. */
+void lt_resnet_free(const lt_kernels *k, const lt_kernels *k32, lt_resnet *r);
 
 /* *map [n, h, w, c_in] compute dtype is replaced by the output [n, h, w, c_out].
- *   time  silu of the time embedding, [1, time_dim] compute dtype, or NULL
+ *   time  silu of the time embedding, [1, time_dim] in the dtype of lt_exec_f32, or NULL
  * After a failure *map is still the caller's, perhaps empty.  Errors: NOMEM, SHAPE. */
 LT_NODISCARD lt_status lt_resnet_run(const lt_exec *x, const lt_resnet *r,
                                      const lt_tensor *time, lt_tensor *map);

@@ -10,7 +10,9 @@ typedef struct lt_tokenizer lt_tokenizer;
 
 /* Load DIR/tokenizer (vocab.json, merges.txt, special_tokens_map.json when there).
  * The padding id follows special_tokens_map.json: end-of-text for SD 1.x, "!" (0) for
- * SD 2.x.  Errors: NOINPUT, DATA, NOMEM. */
+ * SD 2.x. As with Hugging Face's tokenizers, start, end and padding tokens that stand in
+ * a text are those tokens: with SD 2.x every "!" of a prompt is token 0.
+ * Errors: NOINPUT, DATA, NOMEM. */
 LT_NODISCARD lt_status lt_tokenizer_load(const char *dir, lt_tokenizer **tok);
 void lt_tokenizer_free(lt_tokenizer **tok);
 
@@ -35,7 +37,9 @@ LT_NODISCARD lt_status lt_text_encoder_load(const lt_exec *x, const char *dir,
 void lt_text_encoder_free(lt_text_encoder **te);
 int64_t lt_text_encoder_width(const lt_text_encoder *te);
 
-/* ids [n_tokens] -> out [n_tokens, width] f32: the last layer after final_layer_norm.
+/* On a host table computed in f32 whatever the compute dtype: it runs once a prompt, and
+ * everything inherits its rounding.
+ * ids [n_tokens] -> out [n_tokens, width] f32: the last layer after final_layer_norm.
  * Errors: DATA (an id outside the vocabulary), NOMEM. */
 LT_NODISCARD lt_status lt_text_encode(const lt_exec *x, const lt_text_encoder *te,
                                       const int32_t *ids, int n_tokens, lt_tensor *out);

@@ -12,7 +12,7 @@ typedef struct layer {
 } layer;
 
 struct lt_text_encoder {
-    const lt_kernels *kernels;
+    const lt_kernels *kernels; /* of the table of lt_exec_f32 */
     lt_text_config c;
     float *tokens;    /* [vocab_size, width], host: looked up, never multiplied */
     float *positions; /* [n_positions, width], host */
@@ -87,8 +87,10 @@ void lt_text_encoder_free(lt_text_encoder **te)
     *te = NULL;
 }
 
-lt_status lt_text_encoder_load(const lt_exec *x, const char *dir, lt_text_encoder **out)
+lt_status lt_text_encoder_load(const lt_exec *exec, const char *dir,
+                               lt_text_encoder **out)
 {
+    const lt_exec x32 = lt_exec_f32(exec), *x = &x32;
     lt_status st = LT_OK;
     lt_weights *w = NULL;
     char *folder = NULL;
@@ -226,9 +228,10 @@ static lt_status check_args(const lt_exec *x, const lt_text_encoder *te,
     return LT_OK;
 }
 
-lt_status lt_text_encode(const lt_exec *x, const lt_text_encoder *te, const int32_t *ids,
-                         int n_tokens, lt_tensor *out)
+lt_status lt_text_encode(const lt_exec *exec, const lt_text_encoder *te,
+                         const int32_t *ids, int n_tokens, lt_tensor *out)
 {
+    const lt_exec x32 = lt_exec_f32(exec), *x = &x32;
     lt_status st = check_args(x, te, ids, n_tokens, out);
     lt_tensor h = { 0 };
     if (st != LT_OK) return st;

@@ -19,10 +19,20 @@ typedef struct merge {
     int32_t rank, result;
 } merge;
 
+/* A token that is recognised in the text itself, as the tokenizers of Hugging Face do:
+ * before normalisation, or, when its entry says so, after it. */
+typedef struct special_token {
+    char *text;
+    int32_t id;
+    int normalized;
+} special_token;
+
+enum { START, END, PAD, N_SPECIAL };
+
 struct lt_tokenizer {
     int32_t inside[256]; /* id of a byte's symbol inside a word   */
     int32_t last[256];   /* and as the last of a word ("...</w>") */
-    int32_t start, end, pad;
+    special_token special[N_SPECIAL];
     merge *merges; /* open addressing, cap is a power of two */
     size_t cap;
 };
@@ -157,34 +167,43 @@ cleanup:
 }
 
 /* A special token is a text, or an object with its text as "content". */
-static lt_status special(const lt_config *map, const lt_config *vocab, const char *key,
-                         const char *preset, int32_t *id)
+static lt_status load_special(const lt_config *map, const lt_config *vocab,
+                              const char *key, const char *preset, special_token *s)
 {
     const json_t *v = map->root ? json_object_get(map->root, key) : NULL;
+    s->normalized = json_is_true(json_object_get(v, "normalized"));
     if (json_is_object(v)) v = json_object_get(v, "content");
-    if (v && !json_is_string(v) && !json_is_null(v))
+    if (v && !json_is_null(v) && (!json_is_string(v) || !*json_string_value(v)))
         return LT_FAIL(LT_ERR_DATA, "unusable tokenizer (%s, key %s): expected a text",
                        map->path, key);
-    return id_of(vocab, json_is_string(v) ? json_string_value(v) : preset, id);
+    s->text = strdup(json_is_string(v) ? json_string_value(v) : preset);
+    if (!s->text) return LT_FAIL(LT_ERR_NOMEM, "out of memory for a tokenizer");
+    return id_of(vocab, s->text, &s->id);
 }
 
 static lt_status load_specials(lt_tokenizer *t, const char *dir, const lt_config *vocab)
 {
     static const char end[] = "<|endoftext|>";
     lt_config map = { 0 };
+    special_token *s = t->special;
     lt_status st =
         lt_config_open(dir, "tokenizer", "special_tokens_map.json", 1 << 20, &map);
     if (st == LT_ERR_NOINPUT) st = LT_OK; /* without it, SD 1.x */
-    if (st == LT_OK) st = special(&map, vocab, "bos_token", "<|startoftext|>", &t->start);
-    if (st == LT_OK) st = special(&map, vocab, "eos_token", end, &t->end);
-    if (st == LT_OK) st = special(&map, vocab, "pad_token", end, &t->pad);
+    if (st == LT_OK)
+        st = load_special(&map, vocab, "bos_token", "<|startoftext|>", &s[START]);
+    if (st == LT_OK) st = load_special(&map, vocab, "eos_token", end, &s[END]);
+    if (st == LT_OK) st = load_special(&map, vocab, "pad_token", end, &s[PAD]);
     lt_config_close(&map);
-    return st;
+    if (st != LT_OK) return st;
+    for (int i = 0; i < PAD; i++) /* the entry that comes last holds for both */
+        if (!strcmp(s[i].text, s[PAD].text)) s[i].normalized = s[PAD].normalized;
+    return LT_OK;
 }
 
 void lt_tokenizer_free(lt_tokenizer **tok)
 {
     if (!tok || !*tok) return;
+    for (int i = 0; i < N_SPECIAL; i++) free((*tok)->special[i].text);
     free((*tok)->merges);
     free(*tok);
     *tok = NULL;
@@ -388,12 +407,11 @@ cleanup:
     return st;
 }
 
-static lt_status normalise(const char *text, points *p)
+/* Bytes [begin, n) of the text. */
+static lt_status normalise(const char *text, int64_t begin, int64_t n, points *p)
 {
-    const int64_t n = (int64_t)strlen(text);
     utf8proc_int32_t state = 0, before = -1;
-    int64_t begin = 0;
-    for (int64_t i = 0; i < n;) {
+    for (int64_t i = begin; i < n;) {
         utf8proc_int32_t c = 0;
         const utf8proc_ssize_t k =
             utf8proc_iterate((const utf8proc_uint8_t *)text + i, n - i, &c);
@@ -496,52 +514,113 @@ static lt_status encode_span(const lt_tokenizer *t, const points *p, int64_t i,
     return st;
 }
 
-/* The two special tokens are found first, wherever they stand in the text. */
-static lt_status encode_all(const lt_tokenizer *t, const points *p, bytes *scratch,
-                            sink *out)
+/* The longest special token at byte i of the text that is found before normalisation, or
+ * NULL; *length is its bytes. */
+static const special_token *raw_special(const lt_tokenizer *t, const char *text,
+                                        int64_t i, int64_t *length)
+{
+    const special_token *found = NULL;
+    *length = 0;
+    for (int k = 0; k < N_SPECIAL; k++) {
+        const special_token *s = &t->special[k];
+        const int64_t n = (int64_t)strlen(s->text);
+        if (s->normalized || n <= *length || strncmp(text + i, s->text, (size_t)n) != 0)
+            continue;
+        found = s;
+        *length = n;
+    }
+    return found;
+}
+
+/* The same after normalisation; plain ASCII, which it leaves as it is. */
+static const special_token *normal_special(const lt_tokenizer *t, const points *p,
+                                           int64_t i, int64_t *length)
+{
+    const special_token *found = NULL;
+    *length = 0;
+    for (int k = 0; k < N_SPECIAL; k++) {
+        const special_token *s = &t->special[k];
+        const int64_t n = s->normalized ? starts_with(p, i, p->n, s->text) : 0;
+        if (n <= *length) continue;
+        found = s;
+        *length = n;
+    }
+    return found;
+}
+
+static lt_status encode_normal(const lt_tokenizer *t, const points *p, bytes *scratch,
+                               sink *out)
 {
     lt_status st = LT_OK;
     int64_t begin = 0;
     for (int64_t i = 0; st == LT_OK && i < p->n;) {
-        const int64_t a = starts_with(p, i, p->n, "<|startoftext|>");
-        const int64_t n = a ? a : starts_with(p, i, p->n, "<|endoftext|>");
-        if (!n) {
+        int64_t n = 0;
+        const special_token *s = normal_special(t, p, i, &n);
+        if (!s) {
             i++;
             continue;
         }
         st = encode_span(t, p, begin, i, scratch, out);
-        put(out, a ? t->start : t->end, p->place[i]);
+        put(out, s->id, p->place[i]);
         begin = i += n;
     }
     return st != LT_OK ? st : encode_span(t, p, begin, p->n, scratch, out);
 }
 
-lt_status lt_tokenize(const lt_tokenizer *tok, const char *text, lt_tokens *out)
+/* Bytes [begin, end) of the text, which hold no token that is found before. */
+static lt_status encode_piece(const lt_tokenizer *t, const char *text, int64_t begin,
+                              int64_t end, sink *out)
 {
     lt_status st = LT_OK;
     points p = { 0 };
     bytes scratch = { 0 };
-    lt_tokens t = { .cut_at = -1 };
-    sink s = { .out = &t };
-
-    LT_TRY(normalise(text, &p));
+    if (begin == end) return LT_OK;
+    LT_TRY(normalise(text, begin, end, &p));
     scratch.b = malloc((size_t)(4 * p.n) + 1);
     scratch.place = malloc(((size_t)(4 * p.n) + 1) * sizeof(*scratch.place));
     if (!scratch.b || !scratch.place) {
         st = LT_FAIL(LT_ERR_NOMEM, "out of memory for a prompt");
         goto cleanup;
     }
-    LT_TRY(encode_all(tok, &p, &scratch, &s));
-    t.n = (int)(s.n < KEPT ? s.n : KEPT);
-    t.n_cut = (int)(s.n - t.n > INT32_MAX ? INT32_MAX : s.n - t.n);
-    t.id[0] = tok->start;
-    t.id[1 + t.n] = tok->end;
-    for (int i = t.n + 2; i < LT_MAX_TEXT_TOKENS; i++) t.id[i] = tok->pad;
-    *out = t;
+    LT_TRY(encode_normal(t, &p, &scratch, out));
 cleanup:
     free(p.c);
     free(p.place);
     free(scratch.b);
     free(scratch.place);
     return st;
+}
+
+static lt_status encode_text(const lt_tokenizer *t, const char *text, sink *out)
+{
+    const int64_t end = (int64_t)strlen(text);
+    lt_status st = LT_OK;
+    int64_t begin = 0;
+    for (int64_t i = 0; st == LT_OK && i < end;) {
+        int64_t n = 0;
+        const special_token *s = raw_special(t, text, i, &n);
+        if (!s) {
+            i++;
+            continue;
+        }
+        st = encode_piece(t, text, begin, i, out);
+        put(out, s->id, i);
+        begin = i += n;
+    }
+    return st != LT_OK ? st : encode_piece(t, text, begin, end, out);
+}
+
+lt_status lt_tokenize(const lt_tokenizer *tok, const char *text, lt_tokens *out)
+{
+    lt_tokens t = { .cut_at = -1 };
+    sink s = { .out = &t };
+    const lt_status st = encode_text(tok, text, &s);
+    if (st != LT_OK) return st;
+    t.n = (int)(s.n < KEPT ? s.n : KEPT);
+    t.n_cut = (int)(s.n - t.n > INT32_MAX ? INT32_MAX : s.n - t.n);
+    t.id[0] = tok->special[START].id;
+    t.id[1 + t.n] = tok->special[END].id;
+    for (int i = t.n + 2; i < LT_MAX_TEXT_TOKENS; i++) t.id[i] = tok->special[PAD].id;
+    *out = t;
+    return LT_OK;
 }

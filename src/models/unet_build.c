@@ -178,10 +178,8 @@ static lt_status load_ends(builder *b)
     const int64_t c0 = u->c.channels[0], time = lt_unet_time_dim(&u->c);
     LT_TRY(lt_load_conv(&b->l, "conv_in", c0, u->c.in_channels, lt_conv_same(1),
                         &u->conv_in));
-    LT_TRY(lt_load_linear(&b->l, "time_embedding.linear_1", time, c0, LT_LINEAR,
-                          &u->time_1));
-    LT_TRY(lt_load_linear(&b->l, "time_embedding.linear_2", time, time, LT_LINEAR,
-                          &u->time_2));
+    LT_TRY(lt_load_linear_f32(&b->l, "time_embedding.linear_1", time, c0, &u->time_1));
+    LT_TRY(lt_load_linear_f32(&b->l, "time_embedding.linear_2", time, time, &u->time_2));
     LT_TRY(lt_load_norm(&b->l, "conv_norm_out", c0, &u->norm_out));
     LT_TRY(lt_load_conv(&b->l, "conv_out", u->c.out_channels, c0, lt_conv_same(1),
                         &u->conv_out));
@@ -237,10 +235,12 @@ static void free_transformer(const lt_kernels *k, lt_transformer *t)
     free_attention(k, &t->cross);
 }
 
-/* k NULL: nothing was loaded. */
-static void free_block(const lt_kernels *k, lt_unet_block *b)
+/* u->k NULL: nothing was loaded. */
+static void free_block(const lt_unet *u, lt_unet_block *b)
 {
-    for (int j = 0; k && j < b->n_resnets; j++) lt_resnet_free(k, &b->resnet[j].r);
+    const lt_kernels *k = u->k;
+    for (int j = 0; k && j < b->n_resnets; j++)
+        lt_resnet_free(k, u->k32, &b->resnet[j].r);
     for (int j = 0; k && j < b->n_attentions; j++) free_transformer(k, &b->attention[j]);
     if (k) k->conv_free(&b->sample);
     free(b->resnet);
@@ -251,15 +251,15 @@ static void free_parts(lt_unet *u)
 {
     const lt_kernels *k = u->k;
     for (int i = 0; i < LT_UNET_MAX_LEVELS; i++) {
-        free_block(k, &u->down[i]);
-        free_block(k, &u->up[i]);
+        free_block(u, &u->down[i]);
+        free_block(u, &u->up[i]);
     }
-    free_block(k, &u->mid);
+    free_block(u, &u->mid);
     if (k) {
         k->conv_free(&u->conv_in);
         k->conv_free(&u->conv_out);
-        k->linear_free(&u->time_1);
-        k->linear_free(&u->time_2);
+        if (u->time_1) u->k32->linear_free(&u->time_1);
+        if (u->time_2) u->k32->linear_free(&u->time_2);
         lt_norm_free(&u->norm_out);
     }
     free(u->site);
@@ -284,6 +284,7 @@ lt_status lt_unet_load(const lt_exec *x, const char *dir, lt_unet **out)
         return LT_FAIL(LT_ERR_NOMEM, "out of memory for a model");
     }
     u->k = x->k;
+    u->k32 = lt_exec_f32(x).k;
     LT_TRY(lt_unet_config_load(dir, &u->c));
     LT_TRY(lt_weights_open_folder(folder, "diffusion_pytorch_model", &w));
     builder b = { .l = { .x = x, .w = w }, .u = u };

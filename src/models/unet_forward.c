@@ -14,7 +14,7 @@ typedef struct pass {
     const lt_unet_args *a;
     lt_batch batch; /* what is left */
     int n_dropped;  /* leading branches of a->batch that are gone */
-    lt_tensor time; /* silu(time embedding), [1, time_dim] compute dtype */
+    lt_tensor time; /* silu(time embedding), [1, time_dim], of lt_exec_f32 */
     lt_tensor map;  /* the hidden state */
     lt_tensor skip[MAX_SKIPS];
     int n_skips;
@@ -337,7 +337,7 @@ cleanup:
 /* ---- both ends ---------------------------------------------------------------- */
 
 /* The sinusoid in double, [1, channels]. */
-static lt_status sinusoid(const pass *p, lt_tensor *out)
+static lt_status sinusoid(const pass *p, const lt_exec *x, lt_tensor *out)
 {
     const lt_unet_config *c = &p->u->c;
     const int64_t half = c->channels[0] / 2, shape[2] = { 1, 2 * half };
@@ -349,7 +349,7 @@ static lt_status sinusoid(const pass *p, lt_tensor *out)
         values[c->flip_sin_to_cos ? half + i : i] = (float)sin(angle);
         values[c->flip_sin_to_cos ? i : half + i] = (float)cos(angle);
     }
-    const lt_status st = lt_to_exec(p->x, values, p->x->k->compute, 2, shape, out);
+    const lt_status st = lt_to_exec(x, values, x->k->compute, 2, shape, out);
     free(values);
     return st;
 }
@@ -358,10 +358,10 @@ static lt_status sinusoid(const pass *p, lt_tensor *out)
 static lt_status embed_time(pass *p)
 {
     lt_status st = LT_OK;
-    const lt_exec *x = p->x;
+    const lt_exec x32 = lt_exec_f32(p->x), *x = &x32;
     const int64_t dim = lt_unet_time_dim(&p->u->c);
     lt_tensor s = { 0 }, h = { 0 };
-    LT_TRY(sinusoid(p, &s));
+    LT_TRY(sinusoid(p, x, &s));
     LT_TRY(LT_TENSOR_NEW(&h, x->pool, x->k->compute, 1, dim));
     LT_TRY(LT_TENSOR_NEW(&p->time, x->pool, x->k->compute, 1, dim));
     LT_TRY(lt_run_linear(x, p->u->time_1, &s, LT_ACT_SILU, NULL, &h));

@@ -34,7 +34,8 @@ typedef struct lt_unet_block {
 } lt_unet_block;
 
 struct lt_unet {
-    const lt_kernels *k; /* of the packed weights */
+    const lt_kernels *k;   /* of the packed weights */
+    const lt_kernels *k32; /* of the time embedding: lt_exec_f32 */
     lt_unet_config c;
     lt_conv *conv_in, *conv_out;
     lt_linear *time_1, *time_2;

@@ -192,9 +192,10 @@ static void free_half(const lt_kernels *k, half *h)
     k->conv_free(&h->conv_out);
     lt_norm_free(&h->norm_out);
     lt_norm_free(&h->attention.norm);
-    for (int j = 0; j < 2; j++) lt_resnet_free(k, &h->mid[j]);
+    for (int j = 0; j < 2; j++) lt_resnet_free(k, NULL, &h->mid[j]);
     for (int i = 0; i < MAX_LEVELS; i++) {
-        for (int j = 0; j < h->block[i].n; j++) lt_resnet_free(k, &h->block[i].resnet[j]);
+        for (int j = 0; j < h->block[i].n; j++)
+            lt_resnet_free(k, NULL, &h->block[i].resnet[j]);
         k->conv_free(&h->block[i].sample);
     }
 }

@@ -244,15 +244,15 @@ static lt_status make_slim(edit *e, lt_slimming *slim)
     k.rows = calloc((size_t)(n * e->grids.n), sizeof(*k.rows));
     if (!k.rows) return LT_FAIL(LT_ERR_NOMEM, "out of memory (slim lists)");
     lt_slim_args a = { .mode = e->r->cfg->attention.slim == LT_SLIM_SHARED
-                                       ? LT_SLIMMING_SHARED
-                                       : LT_SLIMMING_QUERY,
-                           .n_keyframes = n,
-                           .budget = budget,
-                           .first_own = e->first_clip - e->segment->first_clip,
-                           .n_own = e->n_clips,
-                           .n_grids = e->grids.n,
-                           .features = give_rows,
-                           .ctx = &k };
+                                   ? LT_SLIMMING_SHARED
+                                   : LT_SLIMMING_QUERY,
+                       .n_keyframes = n,
+                       .budget = budget,
+                       .first_own = e->first_clip - e->segment->first_clip,
+                       .n_own = e->n_clips,
+                       .n_grids = e->grids.n,
+                       .features = give_rows,
+                       .ctx = &k };
     for (int g = 0; g < a.n_grids; g++) a.tokens[g] = e->grids.h[g] * e->grids.w[g];
     for (int64_t i = 0; i < n; i++) LT_TRY(load_rows(&k, i));
     LT_TRY(lt_slim_make(&e->r->x, &a, slim));

@@ -1,6 +1,7 @@
 #ifndef LT_STAGES_OPEN_H
 #define LT_STAGES_OPEN_H
 
+#include "io/media_join.h"
 #include "stages/run.h"
 
 /* From a configuration to a run: find the CPU path, look at the video, load the model,
@@ -41,6 +42,10 @@ LT_NODISCARD lt_status lt_run_open(const lt_config *cfg, const lt_facts *facts,
 /* Collective. Write index.h5, fold the journal, release the lock, free. Accepts NULL.
  * The status is that of the folder's last writes. */
 LT_NODISCARD lt_status lt_run_close(lt_run **run);
+
+/* Free a run after a failure: nothing is written but what the journal already has, the
+ * lock is released. Not collective. Accepts NULL. */
+void lt_run_discard(lt_run **run);
 
 /* The CPU path and compute type that a configuration means on this machine.
  * Errors: UNSUPPORTED (this CPU lacks run.cpu_path), CONFIG (model.dtype not on it). */

@@ -1,0 +1,84 @@
+#include "methods/common.h"
+
+#include <stdlib.h>
+
+#include "stages/contents.h"
+#include "stages/features.h"
+
+/* ---- segments ------------------------------------------------------------------------ */
+
+/* Collective. A finished segment needs its inversion and matches no more. */
+static lt_status drop_stage(lt_run *r, const lt_segment *s, const char *stage)
+{
+    int64_t n = 0;
+    lt_record *list = calloc((size_t)s->n_blocks, sizeof(*list));
+    lt_status st = lt_comm_agree(
+        r->comm, list ? LT_OK : LT_FAIL(LT_ERR_NOMEM, "out of memory (units)"));
+    for (int64_t b = s->first_block; st == LT_OK && b < s->first_block + s->n_blocks; b++)
+        if (lt_job_record(r->job, stage, b, LT_NO_STEP))
+            list[n++] = (lt_record){ .stage = stage, .unit = b, .step = LT_NO_STEP };
+    if (st == LT_OK) st = lt_run_forget(r, list, n, 1);
+    free(list);
+    return st;
+}
+
+static lt_status finish_segment(lt_run *r, int64_t segment)
+{
+    const lt_segment *s = &r->layout.segment[segment];
+    lt_status st = LT_OK;
+    if (r->cfg->run.keep == LT_KEEP_NONE) LT_TRY(drop_stage(r, s, "inversion"));
+    if (r->cfg->run.keep == LT_KEEP_NONE) LT_TRY(drop_stage(r, s, "match"));
+    if (r->rank == 0 && lt_method_get(r->cfg)->needs_features)
+        st = lt_features_forget(r, s->first, s->n);
+    if (st == LT_OK && r->rank == 0) st = lt_contents_index(r);
+    st = lt_comm_agree(r->comm, st);
+cleanup:
+    return st;
+}
+
+lt_status lt_edit_segments(lt_run *r, lt_segment_fn *fn)
+{
+    lt_levels levels = { 0 };
+    int64_t done = 0, frames = 0;
+    lt_status st =
+        lt_comm_agree(r->comm, lt_levels_make(r->cfg, &r->model->scheduler, &levels));
+    for (int64_t s = 0; st == LT_OK && s < r->layout.n_segments; s++)
+        if (lt_edit_segment_done(r, s)) {
+            done += r->layout.segment[s].n_blocks;
+            frames += r->layout.segment[s].n;
+        }
+    for (int64_t s = 0; st == LT_OK && s < r->layout.n_segments; s++) {
+        if (lt_edit_segment_done(r, s)) continue;
+        lt_progress_stage(r->progress, "edit", done, r->layout.n_blocks, frames,
+                          r->n_frames);
+        st = fn(r, &levels, s);
+        if (st == LT_OK) st = finish_segment(r, s);
+        done += r->layout.segment[s].n_blocks;
+        frames += r->layout.segment[s].n;
+    }
+    lt_levels_free(&levels);
+    return st;
+}
+
+/* ---- disk ------------------------------------------------------------------------------ */
+
+lt_status lt_check_disk(lt_run *r)
+{
+    lt_status st = LT_OK;
+    lt_work work;
+    int64_t free_bytes = 0;
+    if (r->rank == 0) {
+        LT_TRY(lt_method_work(r, &work));
+        LT_TRY(lt_disk_free(lt_job_path(r->job), &free_bytes));
+        const int64_t there = lt_manifest_count(lt_job_manifest(r->job), NULL);
+        if (there <= 1 && free_bytes < work.disk)
+            st = LT_FAIL(
+                LT_ERR_CANTCREAT,
+                "the job needs about %lld MiB of disk and %lld MiB are free (%s): "
+                "make room, or put --job on another disk",
+                (long long)(work.disk >> 20), (long long)(free_bytes >> 20),
+                lt_job_path(r->job));
+    }
+cleanup:
+    return lt_comm_agree(r->comm, st);
+}

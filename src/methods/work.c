@@ -1,0 +1,189 @@
+/* What a job will need, counted from the model and the options (performance.md 4). */
+#include <math.h>
+
+#include "attention/inject.h"
+#include "methods/common.h"
+#include "stages/match.h"
+
+enum { TEXT_TOKENS = 77 };
+
+typedef struct shares {
+    double attention, features, either; /* parts of the steps that inject */
+} shares;
+
+static shares step_shares(const lt_config *c)
+{
+    shares s = {
+        .attention = floor((double)c->sampler.steps * c->attention.inject + 1e-9),
+        .features = floor((double)c->sampler.steps * c->attention.inject_features + 1e-9)
+    };
+    const double n = (double)c->sampler.steps;
+    s.attention /= n;
+    s.features /= n;
+    s.either = s.attention > s.features ? s.attention : s.features;
+    return s;
+}
+
+/* Clips that the options allow: fewest, most. */
+static void clip_bounds(const lt_run *r, int64_t *fewest, int64_t *most)
+{
+    const lt_config *c = r->cfg;
+    const int64_t n = r->n_frames;
+    if (c->method.name == LT_METHOD_FRAME)
+        *fewest = *most = 0;
+    else if (r->layout.n_clips > 0)
+        *fewest = *most = r->layout.n_clips;
+    else if (c->clips.mode == LT_CLIPS_FIXED)
+        *fewest = *most = (n + c->clips.length - 1) / c->clips.length;
+    else if (c->clips.mode == LT_CLIPS_LIST)
+        *fewest = *most = c->clips.begins.n;
+    else {
+        *fewest = (n + c->clips.max_length - 1) / c->clips.max_length;
+        *most = n;
+    }
+}
+
+/* Products of keyframe queries with the keys of others, for k keyframes a segment. */
+static double joint_attention_macs(const lt_run *r, double keyframes)
+{
+    lt_attention_site s;
+    double macs = 0;
+    const int64_t budget = r->cfg->attention.kv_budget;
+    double seen = keyframes < (double)r->cfg->segments.keyframes
+                      ? keyframes
+                      : (double)r->cfg->segments.keyframes;
+    if (budget > 0 && seen > (double)budget) seen = (double)budget;
+    for (int i = 0; i < lt_unet_n_sites(r->model->unet); i++) {
+        if (lt_unet_site(r->model->unet, i, r->h, r->w, &s) != LT_OK) continue;
+        const double tokens = (double)(s.h * s.w);
+        macs += 2 * 2 * tokens * tokens * (double)(s.heads * s.head_dim) * (seen - 1);
+    }
+    return macs * keyframes * (double)r->cfg->sampler.steps;
+}
+
+static double grid_tokens(const lt_run *r, double *square)
+{
+    const lt_grids g = lt_match_grids(r);
+    double sum = 0;
+    *square = 0;
+    for (int i = 0; i < g.n; i++) {
+        const double s = (double)(g.h[i] * g.w[i]);
+        sum += s;
+        *square += s * s;
+    }
+    return sum;
+}
+
+static void count_features(lt_run *r, double unet, double channels, lt_work *w)
+{
+    const double n = (double)r->n_frames, s = (double)(r->h * r->w);
+    double square;
+    grid_tokens(r, &square);
+    w->macs_source += n * lt_vae_cost_encode(r->model->vae, r->h, r->w);
+    w->macs_features = n * (double)r->cfg->features.ensemble * unet * 0.75;
+    if (r->cfg->clips.mode == LT_CLIPS_ADAPTIVE) w->macs_features += n * s * s * channels;
+    const double drawn = (double)r->cfg->sampler.steps;
+    const double length = w->clips_most > 0 ? n / (double)w->clips_most : n;
+    w->macs_match = n * fmin(drawn, fmax(length, 1)) * square * channels;
+}
+
+static void count_macs(lt_run *r, lt_work *w)
+{
+    const lt_config *c = r->cfg;
+    const lt_unet_config *u = lt_unet_get_config(r->model->unet);
+    const double n = (double)r->n_frames, steps = (double)c->sampler.steps;
+    const shares s = step_shares(c);
+    double unet, self;
+    lt_unet_cost(r->model->unet, r->h, r->w, TEXT_TOKENS, &unet, &self);
+    w->macs_source = n * lt_vae_cost_encode(r->model->vae, r->h, r->w);
+    w->macs_render = n * lt_vae_cost_decode(r->model->vae, r->h, r->w);
+    w->macs_inversion = n * (double)c->sampler.inversion_steps * unet;
+    if (c->method.name == LT_METHOD_FRAME) {
+        w->macs_edit = n * steps * (2 + s.either) * unet;
+        return;
+    }
+    /* behind the injection of features the source is not needed: 0.35 of a pass */
+    w->macs_edit = n * steps * (2 + 0.35 * s.features) * (unet - self);
+    w->macs_joint = (double)w->clips_most * steps * (2 + s.attention) * unet;
+    w->macs_attention = joint_attention_macs(r, (double)w->clips_most);
+    count_features(r, unet, (double)u->channels[u->n_levels > 1 ? 1 : 0], w);
+}
+
+/* Bytes of activations of one sample at the UNet's finest level: about 50 MB for SD 1.5
+ * at 512 x 512 in f32, which is 10 maps of the first level; attention outputs kept for
+ * propagation come on top. */
+static double sample_bytes(const lt_run *r)
+{
+    const lt_unet_config *u = lt_unet_get_config(r->model->unet);
+    const double size = (double)lt_dtype_size(r->x.k->compute);
+    return 12.0 * (double)(r->h * r->w * u->channels[0]) * size;
+}
+
+static double cache_bytes(const lt_run *r)
+{
+    lt_attention_site s;
+    double sum = 0;
+    for (int i = 0; i < lt_unet_n_sites(r->model->unet); i++)
+        if (lt_unet_site(r->model->unet, i, r->h, r->w, &s) == LT_OK)
+            sum += (double)(s.h * s.w * s.heads * s.head_dim);
+    return 3 * sum * (double)lt_dtype_size(r->x.k->compute);
+}
+
+static void count_memory(lt_run *r, lt_work *w)
+{
+    const double per_sample = sample_bytes(r);
+    const double keyframes =
+        fmin((double)w->clips_most, (double)r->cfg->segments.keyframes) / (double)r->size;
+    const double vae = 8.0 * (double)(r->work.padded_width * r->work.padded_height) *
+                       128 * (double)lt_dtype_size(r->x.k->compute);
+    double need = per_sample * 3 * LT_BLOCK_FRAMES;
+    if (keyframes > 0)
+        need = fmax(need, keyframes * 3 * per_sample) + keyframes * cache_bytes(r);
+    w->memory = (int64_t)(fmax(need, vae) + (double)lt_pool_used(r->x.pool));
+}
+
+static int64_t count_levels(lt_run *r)
+{
+    lt_levels l = { 0 };
+    int64_t n = r->cfg->sampler.inversion_steps;
+    if (lt_levels_make(r->cfg, &r->model->scheduler, &l) == LT_OK) n = l.n_kept;
+    lt_levels_free(&l);
+    return n;
+}
+
+static void count_disk(lt_run *r, lt_work *w)
+{
+    const lt_config *c = r->cfg;
+    const double latent = (double)(r->h * r->w * r->c) * (double)lt_cell_size(r->cell);
+    const double n = (double)r->n_frames;
+    double square, match = 0;
+    const double tokens = grid_tokens(r, &square);
+    const int adaflow = c->method.name == LT_METHOD_ADAFLOW;
+    if (adaflow) match = 3 * tokens * fmin((double)c->sampler.steps, 50);
+    const double per_frame = latent * (double)count_levels(r) + match;
+    double in_flight = n; /* frames of one segment, the most there can be */
+    if (c->run.keep == LT_KEEP_NONE && w->clips > 0)
+        in_flight = fmin(n, n * (double)c->segments.keyframes / (double)w->clips);
+    const double state = 2 * latent / (double)lt_cell_size(r->cell) * 4;
+    const double pixels = (double)r->info.width * (double)r->info.height;
+    w->disk_result = (int64_t)(n * (latent * (adaflow ? 4 : 2) + pixels * 0.1));
+    w->disk = w->disk_result + (int64_t)(in_flight * (per_frame + state));
+    if (adaflow && !c->run.temp[0]) { /* features of the segment in flight */
+        const lt_unet_config *u = lt_unet_get_config(r->model->unet);
+        const double channels = (double)u->channels[u->n_levels > 1 ? 1 : 0];
+        const double kept = c->clips.mode == LT_CLIPS_ADAPTIVE ? n : in_flight;
+        w->disk += (int64_t)(kept * (double)(r->h * r->w) * channels *
+                             (double)lt_cell_size(r->cell));
+    }
+}
+
+lt_status lt_method_work(lt_run *r, lt_work *work)
+{
+    lt_work w = { 0 };
+    clip_bounds(r, &w.clips, &w.clips_most);
+    count_macs(r, &w);
+    count_memory(r, &w);
+    count_disk(r, &w);
+    *work = w;
+    return LT_OK;
+}

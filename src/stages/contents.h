@@ -1,0 +1,32 @@
+#ifndef LT_STAGES_CONTENTS_H
+#define LT_STAGES_CONTENTS_H
+
+#include "stages/run.h"
+
+/* What a job folder says about itself to readers: the shard with the frames' time
+ * stamps, facts in job.yaml, and index.h5 (interface section 4). With the facts the
+ * index can be written without the model (`longtake status`). */
+
+/* Add what the index needs to know: frames, latents, storage, scale, grids, levels. */
+LT_NODISCARD lt_status lt_contents_facts(lt_run *r, lt_facts *facts);
+
+/* Collective. Stage "frames": one unit with /frames/pts [N] i64. */
+LT_NODISCARD lt_status lt_contents_frames(lt_run *r);
+
+/* Rank 0: write index.h5 from the running job. */
+LT_NODISCARD lt_status lt_contents_index(lt_run *r);
+
+/* Write index.h5 from the folder alone: job is open for writing; cfg and facts are those
+ * of its job.yaml.  Errors: DATA (facts missing), those of lt_index_write. */
+LT_NODISCARD lt_status lt_contents_index_of(lt_job *job, const lt_config *cfg,
+                                            const lt_facts *facts);
+
+/* Number of units of a stage of this job, -1 while it is not known (clips not found
+ * yet). For progress and `status`. */
+int64_t lt_contents_units(lt_job *job, const lt_config *cfg, const lt_facts *facts,
+                          const char *stage);
+
+/* Names of the stages of a method in their order, NULL at the end. */
+const char *const *lt_contents_stages(const lt_config *cfg);
+
+#endif

@@ -1,4 +1,5 @@
 #include <stdlib.h>
+#include <string.h>
 
 #include "kernels/dnnl_pack.h"
 
@@ -82,7 +83,9 @@ typedef struct linear_job {
     const dnnl_linear *w;
     row_cut cut;
     int residual;
-    lt_tensor scratch;
+    int copy; /* the residual lies in out, but must be read beside it */
+    size_t scratch_bytes;
+    lt_tensor scratch; /* a worker: scratch_bytes, then a copy of the residual */
 } linear_job;
 
 static lt_plan_key linear_key(const linear_job *j, int64_t rows)
@@ -100,19 +103,22 @@ static lt_status linear_tile(void *arg, int64_t tile, int worker)
     const lt_plan_key key = linear_key(j, rows);
     const size_t in_row = (size_t)a->w->n_in * lt_dtype_size(a->in->dtype);
     const size_t out_row = (size_t)a->w->n_out * lt_dtype_size(a->out->dtype);
-    const lt_plan_run run = {
+    char *scratch = lt_scratch_of(&j->scratch, worker);
+    lt_plan_run run = {
         .src = (const char *)a->in->data + (size_t)first * in_row,
         .bias = lt_f32(&j->w->pack.bias),
-        .residual = a->residual
-                        ? (const char *)a->residual->data + (size_t)first * out_row
-                        : NULL,
         .dst = (char *)a->out->data + (size_t)first * out_row,
-        .scratch = lt_scratch_of(&j->scratch, worker),
+        .scratch = scratch,
     };
+    if (a->residual)
+        run.residual = (const char *)a->residual->data + (size_t)first * out_row;
+    if (j->copy)
+        run.residual =
+            memcpy(scratch + j->scratch_bytes, run.residual, (size_t)rows * out_row);
     return lt_dnnl_plan_run(&j->w->pack, lt_dnnl_plan_find(&j->w->pack, &key), &run);
 }
 
-static lt_status make_plan(linear_job *j, int64_t rows, size_t *scratch)
+static lt_status make_plan(linear_job *j, int64_t rows)
 {
     const lt_linear_args *a = j->a;
     const dnnl_data_type_t type = lt_dnnl_type(a->in->dtype);
@@ -134,11 +140,11 @@ static lt_status make_plan(linear_job *j, int64_t rows, size_t *scratch)
     const lt_status st = lt_dnnl_check(s, "linear");
     if (st != LT_OK) return st;
     lt_dnnl_pack *pack = &((dnnl_linear *)(uintptr_t)a->w)->pack;
-    return lt_dnnl_plan_make(pack, &key, &d, make_matmul, j->w, scratch);
+    return lt_dnnl_plan_make(pack, &key, &d, make_matmul, j->w, &j->scratch_bytes);
 }
 
 /* Only the tiles of the first and of the last sample can differ in shape. */
-static lt_status make_plans(linear_job *j, int64_t n_tiles, size_t *scratch)
+static lt_status make_plans(linear_job *j, int64_t n_tiles)
 {
     const int64_t per = j->cut.per_sample;
     for (int64_t t = 0; t < n_tiles; t++) {
@@ -146,10 +152,20 @@ static lt_status make_plans(linear_job *j, int64_t n_tiles, size_t *scratch)
         int64_t first;
         const int64_t rows = tile_rows(&j->cut, t, &first);
         if (rows <= 0) continue;
-        const lt_status st = make_plan(j, rows, scratch);
+        const lt_status st = make_plan(j, rows);
         if (st != LT_OK) return st;
     }
     return LT_OK;
+}
+
+/* oneDNN collects sums in the output, so a residual that lies there must be known to it
+ * as such. It does so fast without an activation only (with one, 2.6 falls back to its
+ * reference on AVX2); then a tile is copied first. */
+static void choose_residual(linear_job *j)
+{
+    const int in_out = j->a->residual->data == j->a->out->data;
+    j->copy = in_out && j->a->act != LT_ACT_NONE;
+    j->residual = in_out && !j->copy ? LT_RESIDUAL_IN_OUT : LT_RESIDUAL_READ;
 }
 
 lt_status lt_linear_dnnl(const lt_exec *x, const lt_linear_args *a)
@@ -163,15 +179,12 @@ lt_status lt_linear_dnnl(const lt_exec *x, const lt_linear_args *a)
     const int64_t rows = lt_rows(a->in),
                   samples = (rows + a->rows_per_tile - 1) / a->rows_per_tile;
     j.cut = cut_rows(rows, a->rows_per_tile);
-    /* A product may be collected in the output: then a residual that lies there must be
-     * known to oneDNN as such. */
-    if (a->residual)
-        j.residual =
-            a->residual->data == a->out->data ? LT_RESIDUAL_IN_OUT : LT_RESIDUAL_READ;
-    size_t scratch = 0;
+    if (a->residual) choose_residual(&j);
     const int64_t n_tiles = samples * j.cut.per_sample;
-    LT_TRY(make_plans(&j, n_tiles, &scratch));
-    LT_TRY(lt_scratch_new(&j.scratch, x, scratch));
+    LT_TRY(make_plans(&j, n_tiles));
+    j.scratch_bytes = (j.scratch_bytes + 63) / 64 * 64;
+    const size_t copy = j.copy ? (size_t)(j.cut.tile * a->w->n_out) * 4 : 0;
+    LT_TRY(lt_scratch_new(&j.scratch, x, j.scratch_bytes + copy));
     LT_TRY(lt_parallel_for(x->threads, n_tiles, linear_tile, &j));
 cleanup:
     lt_tensor_free(&j.scratch);

@@ -6,7 +6,7 @@
 
 #include "core/file.h"
 
-void lt_config_close(lt_config *c)
+void lt_model_config_close(lt_model_config *c)
 {
     json_decref(c->root);
     free(c->path);
@@ -14,7 +14,8 @@ void lt_config_close(lt_config *c)
     c->path = NULL;
 }
 
-lt_status lt_config_parse(const char *text, size_t bytes, const char *where, lt_config *c)
+lt_status lt_model_config_parse(const char *text, size_t bytes, const char *where,
+                                lt_model_config *c)
 {
     json_error_t err;
     json_t *root = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &err);
@@ -26,12 +27,12 @@ lt_status lt_config_parse(const char *text, size_t bytes, const char *where, lt_
     c->root = root;
     c->path = strdup(where);
     if (c->path) return LT_OK;
-    lt_config_close(c);
+    lt_model_config_close(c);
     return LT_FAIL(LT_ERR_NOMEM, "out of memory for a path");
 }
 
-lt_status lt_config_open(const char *dir, const char *part, const char *name,
-                         size_t max_bytes, lt_config *c)
+lt_status lt_model_config_open(const char *dir, const char *part, const char *name,
+                               size_t max_bytes, lt_model_config *c)
 {
     lt_status st = LT_OK;
     char *path = NULL;
@@ -41,7 +42,7 @@ lt_status lt_config_open(const char *dir, const char *part, const char *name,
                           : asprintf(&path, "%s/%s", dir, name);
     if (made < 0) return LT_FAIL(LT_ERR_NOMEM, "out of memory for a path");
     LT_TRY(lt_file_read(path, max_bytes, &text, &bytes));
-    LT_TRY(lt_config_parse(text, bytes, path, c));
+    LT_TRY(lt_model_config_parse(text, bytes, path, c));
 cleanup:
     free(text);
     free(path);
@@ -49,19 +50,19 @@ cleanup:
 }
 
 /* The value, or NULL where the default holds. */
-static const json_t *get(const lt_config *c, const char *key)
+static const json_t *get(const lt_model_config *c, const char *key)
 {
     const json_t *v = json_object_get(c->root, key);
     return json_is_null(v) ? NULL : v;
 }
 
-static lt_status bad(const lt_config *c, const char *key, const char *what)
+static lt_status bad(const lt_model_config *c, const char *key, const char *what)
 {
     return LT_FAIL(LT_ERR_DATA, "unusable model configuration (%s, key %s): %s", c->path,
                    key, what);
 }
 
-static lt_status check_int(const lt_config *c, const char *key, const json_t *v,
+static lt_status check_int(const lt_model_config *c, const char *key, const json_t *v,
                            int64_t min, int64_t max, int64_t *out)
 {
     /* Some writers print 8.0 for 8. */
@@ -79,8 +80,8 @@ static lt_status check_int(const lt_config *c, const char *key, const json_t *v,
     return LT_OK;
 }
 
-lt_status lt_config_int(const lt_config *c, const char *key, int64_t preset, int64_t min,
-                        int64_t max, int64_t *out)
+lt_status lt_model_config_int(const lt_model_config *c, const char *key, int64_t preset,
+                              int64_t min, int64_t max, int64_t *out)
 {
     const json_t *v = get(c, key);
     if (v) return check_int(c, key, v, min, max, out);
@@ -88,8 +89,8 @@ lt_status lt_config_int(const lt_config *c, const char *key, int64_t preset, int
     return LT_OK;
 }
 
-lt_status lt_config_real(const lt_config *c, const char *key, double preset, double min,
-                         double max, double *out)
+lt_status lt_model_config_real(const lt_model_config *c, const char *key, double preset,
+                               double min, double max, double *out)
 {
     const json_t *v = get(c, key);
     if (v && !json_is_number(v)) return bad(c, key, "expected a number");
@@ -103,7 +104,8 @@ lt_status lt_config_real(const lt_config *c, const char *key, double preset, dou
     return LT_OK;
 }
 
-lt_status lt_config_bool(const lt_config *c, const char *key, int preset, int *out)
+lt_status lt_model_config_bool(const lt_model_config *c, const char *key, int preset,
+                               int *out)
 {
     const json_t *v = get(c, key);
     if (v && !json_is_boolean(v)) return bad(c, key, "expected true or false");
@@ -111,8 +113,8 @@ lt_status lt_config_bool(const lt_config *c, const char *key, int preset, int *o
     return LT_OK;
 }
 
-lt_status lt_config_text(const lt_config *c, const char *key, const char *preset,
-                         const char **out)
+lt_status lt_model_config_text(const lt_model_config *c, const char *key,
+                               const char *preset, const char **out)
 {
     const json_t *v = get(c, key);
     if (v && !json_is_string(v)) return bad(c, key, "expected a text");
@@ -120,8 +122,8 @@ lt_status lt_config_text(const lt_config *c, const char *key, const char *preset
     return LT_OK;
 }
 
-lt_status lt_config_ints(const lt_config *c, const char *key, int cap, int64_t min,
-                         int64_t max, int64_t *out, int *n)
+lt_status lt_model_config_ints(const lt_model_config *c, const char *key, int cap,
+                               int64_t min, int64_t max, int64_t *out, int *n)
 {
     const json_t *v = get(c, key);
     const size_t count = json_array_size(v); /* 0 for anything else */
@@ -138,8 +140,8 @@ lt_status lt_config_ints(const lt_config *c, const char *key, int cap, int64_t m
     return LT_OK;
 }
 
-lt_status lt_config_list_text(const lt_config *c, const char *key, int n, int i,
-                              const char **out)
+lt_status lt_model_config_list_text(const lt_model_config *c, const char *key, int n,
+                                    int i, const char **out)
 {
     const json_t *v = get(c, key);
     const char *text = json_string_value(json_array_get(v, (size_t)i));
@@ -162,7 +164,8 @@ static int is_allowed(const json_t *v, const char *allowed)
     return same;
 }
 
-lt_status lt_config_check_fixed(const lt_config *c, const lt_config_fixed *list)
+lt_status lt_model_config_check_fixed(const lt_model_config *c,
+                                      const lt_model_config_fixed *list)
 {
     for (; list->key; list++) {
         const json_t *v = get(c, list->key);

@@ -8,7 +8,7 @@
 
 enum { MAX_TRAIN = 1000, MAX_CONFIG_BYTES = 1 << 20 };
 
-static const lt_config_fixed fixed[] = {
+static const lt_model_config_fixed fixed[] = {
     { "trained_betas", "null" },
     { "rescale_betas_zero_snr", "false" },
     { "thresholding", "false" },
@@ -30,10 +30,10 @@ static const family families[] = {
     { "EulerAncestralDiscreteScheduler", 0, 0 },
 };
 
-static lt_status find_family(const lt_config *c, const family **f)
+static lt_status find_family(const lt_model_config *c, const family **f)
 {
     const char *name = NULL;
-    const lt_status st = lt_config_text(c, "_class_name", "PNDMScheduler", &name);
+    const lt_status st = lt_model_config_text(c, "_class_name", "PNDMScheduler", &name);
     if (st != LT_OK) return st;
     for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++) {
         if (strcmp(families[i].name, name) != 0) continue;
@@ -64,14 +64,14 @@ static void fill_alphas(double start, double end, int scaled, lt_scheduler *s)
     }
 }
 
-static lt_status read_betas(const lt_config *c, lt_scheduler *s)
+static lt_status read_betas(const lt_model_config *c, lt_scheduler *s)
 {
     lt_status st = LT_OK;
     double start = 0, end = 0;
     const char *kind = NULL;
-    LT_TRY(lt_config_real(c, "beta_start", 0.00085, 1e-8, 0.5, &start));
-    LT_TRY(lt_config_real(c, "beta_end", 0.012, 1e-8, 0.5, &end));
-    LT_TRY(lt_config_text(c, "beta_schedule", "scaled_linear", &kind));
+    LT_TRY(lt_model_config_real(c, "beta_start", 0.00085, 1e-8, 0.5, &start));
+    LT_TRY(lt_model_config_real(c, "beta_end", 0.012, 1e-8, 0.5, &end));
+    LT_TRY(lt_model_config_text(c, "beta_schedule", "scaled_linear", &kind));
     if (strcmp(kind, "scaled_linear") && strcmp(kind, "linear")) {
         st =
             LT_FAIL(LT_ERR_DATA,
@@ -85,12 +85,12 @@ cleanup:
     return st;
 }
 
-static lt_status read_choices(const lt_config *c, const family *f, lt_scheduler *s)
+static lt_status read_choices(const lt_model_config *c, const family *f, lt_scheduler *s)
 {
     lt_status st = LT_OK;
     const char *kind = NULL, *spacing = NULL;
-    LT_TRY(lt_config_text(c, "prediction_type", "epsilon", &kind));
-    LT_TRY(lt_config_text(c, "timestep_spacing", "leading", &spacing));
+    LT_TRY(lt_model_config_text(c, "prediction_type", "epsilon", &kind));
+    LT_TRY(lt_model_config_text(c, "timestep_spacing", "leading", &spacing));
     if (strcmp(kind, "epsilon") && strcmp(kind, "v_prediction")) {
         st =
             LT_FAIL(LT_ERR_DATA,
@@ -114,17 +114,18 @@ cleanup:
     return st;
 }
 
-static lt_status read_config(const lt_config *c, lt_scheduler *out)
+static lt_status read_config(const lt_model_config *c, lt_scheduler *out)
 {
     lt_status st = LT_OK;
     lt_scheduler s = { 0 };
     const family *f = NULL;
     int64_t n = 0, offset = 0;
-    LT_TRY(lt_config_check_fixed(c, fixed));
+    LT_TRY(lt_model_config_check_fixed(c, fixed));
     LT_TRY(find_family(c, &f));
-    LT_TRY(lt_config_int(c, "num_train_timesteps", MAX_TRAIN, 2, MAX_TRAIN, &n));
-    LT_TRY(lt_config_int(c, "steps_offset", 1, 0, n - 1, &offset));
-    LT_TRY(lt_config_bool(c, "set_alpha_to_one", f->alpha_to_one, &s.set_alpha_to_one));
+    LT_TRY(lt_model_config_int(c, "num_train_timesteps", MAX_TRAIN, 2, MAX_TRAIN, &n));
+    LT_TRY(lt_model_config_int(c, "steps_offset", 1, 0, n - 1, &offset));
+    LT_TRY(lt_model_config_bool(c, "set_alpha_to_one", f->alpha_to_one,
+                                &s.set_alpha_to_one));
     s.n_train = (int)n;
     s.steps_offset = (int)offset;
     LT_TRY(read_betas(c, &s));
@@ -136,21 +137,21 @@ cleanup:
 
 lt_status lt_scheduler_load(const char *dir, lt_scheduler *s)
 {
-    lt_config c = { 0 };
-    lt_status st =
-        lt_config_open(dir, "scheduler", "scheduler_config.json", MAX_CONFIG_BYTES, &c);
+    lt_model_config c = { 0 };
+    lt_status st = lt_model_config_open(dir, "scheduler", "scheduler_config.json",
+                                        MAX_CONFIG_BYTES, &c);
     if (st == LT_OK) st = read_config(&c, s);
-    lt_config_close(&c);
+    lt_model_config_close(&c);
     return st;
 }
 
 lt_status lt_scheduler_parse(const char *text, size_t bytes, const char *where,
                              lt_scheduler *s)
 {
-    lt_config c = { 0 };
-    lt_status st = lt_config_parse(text, bytes, where, &c);
+    lt_model_config c = { 0 };
+    lt_status st = lt_model_config_parse(text, bytes, where, &c);
     if (st == LT_OK) st = read_config(&c, s);
-    lt_config_close(&c);
+    lt_model_config_close(&c);
     return st;
 }
 

@@ -67,7 +67,7 @@ static lt_status alloc_merges(lt_tokenizer *t, size_t n)
 
 /* ---- loading ------------------------------------------------------------------- */
 
-static lt_status id_of(const lt_config *vocab, const char *token, int32_t *id)
+static lt_status id_of(const lt_model_config *vocab, const char *token, int32_t *id)
 {
     const json_t *v = json_object_get(vocab->root, token);
     if (!json_is_integer(v))
@@ -88,7 +88,7 @@ static int printable(int byte, int *next)
     return 256 + (*next)++;
 }
 
-static lt_status load_bytes(lt_tokenizer *t, const lt_config *vocab)
+static lt_status load_bytes(lt_tokenizer *t, const lt_model_config *vocab)
 {
     int next = 0;
     for (int b = 0; b < 256; b++) {
@@ -104,8 +104,8 @@ static lt_status load_bytes(lt_tokenizer *t, const lt_config *vocab)
 }
 
 /* One line "left right" of merges.txt; end points at its line end. */
-static lt_status add_merge(lt_tokenizer *t, const lt_config *vocab, char *line, char *end,
-                           int32_t rank)
+static lt_status add_merge(lt_tokenizer *t, const lt_model_config *vocab, char *line,
+                           char *end, int32_t rank)
 {
     lt_status st = LT_OK;
     char *space = memchr(line, ' ', (size_t)(end - line));
@@ -127,7 +127,7 @@ cleanup:
     return st;
 }
 
-static lt_status add_merges(lt_tokenizer *t, const lt_config *vocab, char *text,
+static lt_status add_merges(lt_tokenizer *t, const lt_model_config *vocab, char *text,
                             size_t bytes)
 {
     size_t lines = 1;
@@ -146,7 +146,8 @@ static lt_status add_merges(lt_tokenizer *t, const lt_config *vocab, char *text,
     return st;
 }
 
-static lt_status load_merges(lt_tokenizer *t, const char *dir, const lt_config *vocab)
+static lt_status load_merges(lt_tokenizer *t, const char *dir,
+                             const lt_model_config *vocab)
 {
     lt_status st = LT_OK;
     char *path = NULL;
@@ -167,7 +168,7 @@ cleanup:
 }
 
 /* A special token is a text, or an object with its text as "content". */
-static lt_status load_special(const lt_config *map, const lt_config *vocab,
+static lt_status load_special(const lt_model_config *map, const lt_model_config *vocab,
                               const char *key, const char *preset, special_token *s)
 {
     const json_t *v = map->root ? json_object_get(map->root, key) : NULL;
@@ -181,19 +182,20 @@ static lt_status load_special(const lt_config *map, const lt_config *vocab,
     return id_of(vocab, s->text, &s->id);
 }
 
-static lt_status load_specials(lt_tokenizer *t, const char *dir, const lt_config *vocab)
+static lt_status load_specials(lt_tokenizer *t, const char *dir,
+                               const lt_model_config *vocab)
 {
     static const char end[] = "<|endoftext|>";
-    lt_config map = { 0 };
+    lt_model_config map = { 0 };
     special_token *s = t->special;
     lt_status st =
-        lt_config_open(dir, "tokenizer", "special_tokens_map.json", 1 << 20, &map);
+        lt_model_config_open(dir, "tokenizer", "special_tokens_map.json", 1 << 20, &map);
     if (st == LT_ERR_NOINPUT) st = LT_OK; /* without it, SD 1.x */
     if (st == LT_OK)
         st = load_special(&map, vocab, "bos_token", "<|startoftext|>", &s[START]);
     if (st == LT_OK) st = load_special(&map, vocab, "eos_token", end, &s[END]);
     if (st == LT_OK) st = load_special(&map, vocab, "pad_token", end, &s[PAD]);
-    lt_config_close(&map);
+    lt_model_config_close(&map);
     if (st != LT_OK) return st;
     for (int i = 0; i < PAD; i++) /* the entry that comes last holds for both */
         if (!strcmp(s[i].text, s[PAD].text)) s[i].normalized = s[PAD].normalized;
@@ -212,17 +214,17 @@ void lt_tokenizer_free(lt_tokenizer **tok)
 lt_status lt_tokenizer_load(const char *dir, lt_tokenizer **tok)
 {
     lt_status st = LT_OK;
-    lt_config vocab = { 0 };
+    lt_model_config vocab = { 0 };
     lt_tokenizer *t = calloc(1, sizeof(*t));
     if (!t) return LT_FAIL(LT_ERR_NOMEM, "out of memory for a tokenizer");
-    LT_TRY(lt_config_open(dir, "tokenizer", "vocab.json", MAX_VOCAB_BYTES, &vocab));
+    LT_TRY(lt_model_config_open(dir, "tokenizer", "vocab.json", MAX_VOCAB_BYTES, &vocab));
     LT_TRY(load_bytes(t, &vocab));
     LT_TRY(load_merges(t, dir, &vocab));
     LT_TRY(load_specials(t, dir, &vocab));
     *tok = t;
     t = NULL;
 cleanup:
-    lt_config_close(&vocab);
+    lt_model_config_close(&vocab);
     lt_tokenizer_free(&t);
     return st;
 }

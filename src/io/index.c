@@ -283,9 +283,9 @@ lt_status lt_index_write(lt_job *job, const lt_index_spec *s)
         lt_stamp_check(path, &r.stamp, NULL) == LT_OK)
         goto cleanup;
     if (lt_job_record(job, INDEX_STAGE, 0, LT_NO_STEP))
-        LT_TRY(lt_log_append(job, LT_OP_REMOVE, &r, 1));
+        LT_TRY(lt_joblog_append(job, LT_OP_REMOVE, &r, 1));
     LT_TRY(lt_file_write(path, image, bytes, "index:0"));
-    LT_TRY(lt_log_append(job, LT_OP_ADD, &r, 1));
+    LT_TRY(lt_joblog_append(job, LT_OP_ADD, &r, 1));
 cleanup:
     free(image);
     return st;

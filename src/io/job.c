@@ -102,14 +102,14 @@ static lt_status throw_away(lt_job *job, lt_folder_kind kind)
     char **name = NULL;
     int64_t n = 0;
     if (kind == LT_FOLDER_JOB) {
-        LT_TRY(lt_log_load(job));
+        LT_TRY(lt_joblog_load(job));
         LT_TRY(lt_manifest_list(job->m, NULL, &list, &n));
         LT_TRY(copy_names(list, n, &name));
     }
     const lt_job_found clean = { .took_over = job->found.took_over };
     job->found = clean;
     job->needs_mending = 0;
-    LT_TRY(lt_log_create(job));
+    LT_TRY(lt_joblog_create(job));
     if (name) st = unlink_all(job, name, n);
     name = NULL;
     if (st == LT_OK) st = lt_job_sweep_all(job);
@@ -147,7 +147,7 @@ static lt_status adopt_config(lt_job *job)
                           .step = LT_NO_STEP,
                           .file = LT_JOB_CONFIG,
                           .stamp = lt_stamp_of(data, bytes) };
-    LT_TRY(lt_log_append(job, LT_OP_ADD, &r, 1));
+    LT_TRY(lt_joblog_append(job, LT_OP_ADD, &r, 1));
 cleanup:
     free(data);
     return st;
@@ -182,17 +182,17 @@ static lt_status open_for_writing(lt_job *job, const lt_job_options *o,
     if (job->mode == LT_JOB_FRESH)
         LT_TRY(throw_away(job, kind));
     else if (kind == LT_FOLDER_JOB)
-        LT_TRY(lt_log_load(job));
+        LT_TRY(lt_joblog_load(job));
     else
-        LT_TRY(lt_log_create(job));
+        LT_TRY(lt_joblog_create(job));
     if (job->mode == LT_JOB_FRESH) job->id = *o->identity;
     job->found.took_over = took_over;
     if (job->needs_mending) {
         /* Twice, so that .prev is whole, too. */
-        LT_TRY(lt_log_fold(job));
-        LT_TRY(lt_log_fold(job));
+        LT_TRY(lt_joblog_fold(job));
+        LT_TRY(lt_joblog_fold(job));
     } else {
-        LT_TRY(lt_log_open(job));
+        LT_TRY(lt_joblog_open(job));
     }
     job->needs_mending = 0;
     LT_TRY(settle_config(job, o));
@@ -217,7 +217,8 @@ lt_status lt_job_open(lt_job **out, const char *path, const lt_job_options *o)
     }
     LT_TRY(lt_folder_classify(job->path, &kind));
     LT_TRY(check_folder(job, kind));
-    LT_TRY(job->mode == LT_JOB_READ ? lt_log_load(job) : open_for_writing(job, o, kind));
+    LT_TRY(job->mode == LT_JOB_READ ? lt_joblog_load(job)
+                                    : open_for_writing(job, o, kind));
     *out = job;
     job = NULL;
 cleanup:
@@ -235,7 +236,7 @@ lt_status lt_job_close(lt_job **out)
     lt_job *job = *out;
     *out = NULL;
     if (job->journal_fd >= 0 && !job->broken && job->seq > job->main_seq)
-        st = lt_log_fold(job);
+        st = lt_joblog_fold(job);
     if (job->journal_fd >= 0) close(job->journal_fd);
     lt_job_unlock(&job->lock_fd);
     lt_manifest_free(&job->m);
@@ -302,13 +303,13 @@ lt_status lt_job_set_config(lt_job *job, const char *text,
     const lt_job_identity before = job->id;
     LT_TRY(lt_job_file(job, LT_JOB_CONFIG, path, sizeof(path)));
     if (lt_job_record(job, CONFIG_STAGE, 0, LT_NO_STEP))
-        LT_TRY(lt_log_append(job, LT_OP_REMOVE, &r, 1));
+        LT_TRY(lt_joblog_append(job, LT_OP_REMOVE, &r, 1));
     LT_TRY(lt_file_write(path, text, strlen(text), "config:0"));
     r.stamp = lt_stamp_of(text, strlen(text));
-    LT_TRY(lt_log_append(job, LT_OP_ADD, &r, 1));
+    LT_TRY(lt_joblog_append(job, LT_OP_ADD, &r, 1));
     if (identity) {
         job->id = *identity;
-        st = lt_log_fold(job);
+        st = lt_joblog_fold(job);
         if (st != LT_OK) job->id = before;
     }
 cleanup:
@@ -328,11 +329,11 @@ lt_status lt_job_commit(lt_job *job, const lt_record *records, int64_t n)
         if (!o || !r->file || strcmp(o->file, r->file) == 0) continue;
         old[i] = strdup(o->file); /* without it the file is swept later */
     }
-    LT_TRY(lt_log_append(job, LT_OP_ADD, records, n));
+    LT_TRY(lt_joblog_append(job, LT_OP_ADD, records, n));
     (void)unlink_all(job, old, n); /* what stays is swept later */
     old = NULL;
     /* The units are safe in the journal, whatever becomes of the fold. */
-    if (job->journal_lines >= AUTO_FOLD && lt_log_fold(job) != LT_OK)
+    if (job->journal_lines >= AUTO_FOLD && lt_joblog_fold(job) != LT_OK)
         job->journal_lines = 0;
 cleanup:
     for (int64_t i = 0; old && i < n; i++) free(old[i]);
@@ -448,7 +449,7 @@ static lt_status take_out(lt_job *job, lt_op op, const lt_record *records, int64
         if (found[m]) key[m++] = (lt_record){ .stage = r->stage, r->unit, r->step };
     }
     LT_TRY(copy_names(found, m, &name));
-    LT_TRY(lt_log_append(job, op, key, m));
+    LT_TRY(lt_joblog_append(job, op, key, m));
     st = unlink_all(job, name, m);
     name = NULL;
 cleanup:
@@ -469,7 +470,7 @@ lt_status lt_job_drop(lt_job *job, const lt_record *records, int64_t n)
     return take_out(job, LT_OP_DROP, records, n);
 }
 
-lt_status lt_job_fold(lt_job *job) { return lt_log_fold(job); }
+lt_status lt_job_fold(lt_job *job) { return lt_joblog_fold(job); }
 
 /* ---- states within a denoise ------------------------------------------------------ */
 

@@ -24,6 +24,7 @@ struct lt_job {
     int64_t seq;      /* number of the last operation */
     int64_t main_seq; /* last operation in manifest.jsonl; -1: not there or not whole */
     int64_t prev_seq; /* the same for manifest.jsonl.prev */
+    int from_start;   /* the journal goes back to the first operation */
     char main_hash[33];
     int needs_mending;     /* damage was found: fold before work begins */
     int broken;            /* memory and journal may disagree: no more commits */
@@ -46,23 +47,23 @@ void lt_job_unlock(int *fd); /* also without a lock (-1) */
 /* ---- job_log.c: manifest and journal on disk -------------------------------------- */
 
 /* Is there a sound head in manifest, .prev or journal? *any: one of the files exists. */
-LT_NODISCARD lt_status lt_log_peek(const char *folder, int *any, int *sound);
+LT_NODISCARD lt_status lt_joblog_peek(const char *folder, int *any, int *sound);
 
 /* Read manifest and journal into job->m, id, seq and found. Errors: DATA (no sound head,
  * another version), IO, NOMEM. */
-LT_NODISCARD lt_status lt_log_load(lt_job *job);
+LT_NODISCARD lt_status lt_joblog_load(lt_job *job);
 
 /* Empty journal and manifest for job->id, over what there is. */
-LT_NODISCARD lt_status lt_log_create(lt_job *job);
+LT_NODISCARD lt_status lt_joblog_create(lt_job *job);
 
-/* Open the journal for lt_log_append, cutting a torn line. */
-LT_NODISCARD lt_status lt_log_open(lt_job *job);
+/* Open the journal for lt_joblog_append, cutting a torn line. */
+LT_NODISCARD lt_status lt_joblog_open(lt_job *job);
 
 /* Write n operations with one fsync, then apply them. */
-LT_NODISCARD lt_status lt_log_append(lt_job *job, lt_op op, const lt_record *r,
-                                     int64_t n);
+LT_NODISCARD lt_status lt_joblog_append(lt_job *job, lt_op op, const lt_record *r,
+                                        int64_t n);
 
-LT_NODISCARD lt_status lt_log_fold(lt_job *job);
+LT_NODISCARD lt_status lt_joblog_fold(lt_job *job);
 
 /* ---- job_sweep.c ------------------------------------------------------------------ */
 

@@ -131,6 +131,7 @@ static lt_status load_once(lt_job *job, int *again)
     job->main_seq = main.rep.whole ? main.head.seq : -1;
     const int prev_ok = main.rep.whole ? prev.rep.head_ok : prev.rep.whole;
     job->prev_seq = prev_ok ? prev.head.seq : -1;
+    job->from_start = jr.head_ok && jh.seq == 0;
     job->seq = base->rep.last_seq > jr.last_seq ? base->rep.last_seq : jr.last_seq;
     if (main.rep.whole) lt_xxh128(main.t.data, main.t.bytes, job->main_hash);
 
@@ -151,7 +152,7 @@ cleanup:
 }
 
 /* Without the lock a fold may be going on: look again when it seems so. */
-lt_status lt_log_load(lt_job *job)
+lt_status lt_joblog_load(lt_job *job)
 {
     for (int round = 0;; round++) {
         int again = 0;
@@ -164,7 +165,7 @@ lt_status lt_log_load(lt_job *job)
     }
 }
 
-lt_status lt_log_peek(const char *folder, int *any, int *sound)
+lt_status lt_joblog_peek(const char *folder, int *any, int *sound)
 {
     lt_status st = LT_OK;
     listing l = { 0 };
@@ -200,7 +201,7 @@ static void head_now(const lt_job *job, lt_manifest_head *h, int64_t seq)
     memcpy(h->parent, job->main_hash, sizeof(h->parent));
 }
 
-lt_status lt_log_open(lt_job *job)
+lt_status lt_joblog_open(lt_job *job)
 {
     char path[LT_PATH_MAX + 32];
     struct stat s;
@@ -249,7 +250,7 @@ static lt_status append_bytes(lt_job *job, const char *data, size_t bytes,
     return lt_job_write_failed("cannot write to the journal", job->path, err);
 }
 
-lt_status lt_log_append(lt_job *job, lt_op op, const lt_record *r, int64_t n)
+lt_status lt_joblog_append(lt_job *job, lt_op op, const lt_record *r, int64_t n)
 {
     lt_status st = LT_OK;
     char tag[LT_STAGE_MAX + 24], *buf = NULL;
@@ -355,7 +356,7 @@ cleanup:
 
 /* The journal keeps what is newer than .prev, so that .prev and journal together are
  * always the whole. A kill anywhere in here leaves a folder that loads the same. */
-lt_status lt_log_fold(lt_job *job)
+lt_status lt_joblog_fold(lt_job *job)
 {
     lt_status st = LT_OK;
     char path[LT_PATH_MAX + 32], *data = NULL;
@@ -372,7 +373,7 @@ lt_status lt_log_fold(lt_job *job)
     full_name(job, LT_JOB_JOURNAL, path);
     LT_TRY(lt_file_write(path, data, bytes, "trim:0"));
     job->found.torn_bytes = 0;
-    LT_TRY(lt_log_open(job));
+    LT_TRY(lt_joblog_open(job));
 cleanup:
     free(data);
     return st;
@@ -380,7 +381,7 @@ cleanup:
 
 /* The journal comes first, then the manifest: an old journal must never be replayed on a
  * new manifest, nor an old .prev be found beside it. */
-lt_status lt_log_create(lt_job *job)
+lt_status lt_joblog_create(lt_job *job)
 {
     lt_status st = LT_OK;
     char path[LT_PATH_MAX + 32], line[LT_LINE_MAX];
@@ -405,7 +406,7 @@ lt_status lt_log_create(lt_job *job)
         if (!journal) lt_xxh128(line, n, job->main_hash);
     }
     job->found.torn_bytes = 0;
-    LT_TRY(lt_log_open(job));
+    LT_TRY(lt_joblog_open(job));
 cleanup:
     return st;
 }

@@ -72,7 +72,7 @@ lt_status lt_folder_classify(const char *folder, lt_folder_kind *kind)
         *kind = LT_FOLDER_FOREIGN;
         return LT_OK;
     }
-    LT_TRY(lt_log_peek(folder, &any, &sound));
+    LT_TRY(lt_joblog_peek(folder, &any, &sound));
     if (!sound) LT_TRY(each_entry(folder, count_foreign, &foreign));
     *kind = sound     ? LT_FOLDER_JOB
             : foreign ? LT_FOLDER_FOREIGN

@@ -12,15 +12,18 @@ struct lt_shard_reader {
 
 /* Without a chunk cache only the bytes of a box leave the disk; without file locks a
  * reader works on every file system. */
-static hid_t open_file(const char *file)
+static lt_status open_file(const char *file, hid_t *out)
 {
+    lt_status st = LT_OK;
     hid_t f = -1;
     const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     if (access >= 0 && H5Pset_cache(access, 0, 1, 0, 0.0) >= 0 &&
         H5Pset_file_locking(access, 0, 1) >= 0)
         f = H5Fopen(file, H5F_ACC_RDONLY, access);
+    if (f < 0) st = lt_h5_fail(LT_ERR_DATA, "cannot open a shard", file);
     if (access >= 0) H5Pclose(access);
-    return f;
+    *out = f;
+    return st;
 }
 
 lt_status lt_shard_open(lt_shard_reader **r, const char *file, const lt_stamp *want)
@@ -32,11 +35,7 @@ lt_status lt_shard_open(lt_shard_reader **r, const char *file, const lt_stamp *w
     if (!s) return LT_FAIL(LT_ERR_NOMEM, "out of memory (%s)", file);
     s->file = -1;
     if (want) LT_TRY(lt_stamp_check(file, want, &s->bytes_verified));
-    s->file = open_file(file);
-    if (s->file < 0) {
-        st = lt_h5_fail(LT_ERR_DATA, "cannot open a shard", file);
-        goto cleanup;
-    }
+    LT_TRY(open_file(file, &s->file));
     LT_TRY(lt_shard_read_attr_i64(s, "/", "format_version", &version, 1));
     if (version != LT_SHARD_VERSION) {
         st = LT_FAIL(LT_ERR_DATA,

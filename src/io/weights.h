@@ -24,7 +24,8 @@ typedef enum lt_weight_type {
     LT_WEIGHT_F16,
     LT_WEIGHT_BF16,
     LT_WEIGHT_I64,
-    LT_WEIGHT_OTHER /* F64, I32, U8, F8 ...: counted and covered, never read */
+    LT_WEIGHT_I32,
+    LT_WEIGHT_OTHER /* F64, U8, F8 ...: counted and covered, never read */
 } lt_weight_type;
 
 typedef struct lt_weight {
@@ -85,7 +86,7 @@ LT_NODISCARD lt_status lt_weights_get(const lt_weights *w, const char *name, int
 LT_NODISCARD lt_status lt_weight_to_f32(const lt_weight *t, int64_t first, int64_t n,
                                         float *dst);
 
-/* The same for integers (I64). Values must fit.  Errors: DATA. */
+/* All elements of an I64 or I32 tensor, [count].  Errors: DATA (another type). */
 LT_NODISCARD lt_status lt_weight_to_i64(const lt_weight *t, int64_t *dst);
 
 /* Whether all values of a float tensor are finite (LT_OK for integers).  Errors: DATA. */

@@ -68,10 +68,15 @@ lt_status lt_weight_to_f32(const lt_weight *t, int64_t first, int64_t n, float *
 
 lt_status lt_weight_to_i64(const lt_weight *t, int64_t *dst)
 {
-    if (t->type != LT_WEIGHT_I64)
-        return LT_FAIL(LT_ERR_DATA, "tensor %s has type %s (%s): expected I64", t->name,
-                       t->type_name, t->file);
-    memcpy(dst, t->data, t->bytes);
+    if (t->type != LT_WEIGHT_I64 && t->type != LT_WEIGHT_I32)
+        return LT_FAIL(LT_ERR_DATA, "tensor %s has type %s (%s): expected I64 or I32",
+                       t->name, t->type_name, t->file);
+    for (int64_t i = 0; i < t->count; i++) {
+        int32_t narrow;
+        memcpy(&narrow, t->data + 4 * i, 4);
+        dst[i] = narrow;
+        if (t->type == LT_WEIGHT_I64) memcpy(&dst[i], t->data + 8 * i, 8);
+    }
     return LT_OK;
 }
 

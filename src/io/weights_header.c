@@ -13,7 +13,7 @@ static const struct type_row {
 } types[] = {
     { "F32", LT_WEIGHT_F32, 4 },       { "F16", LT_WEIGHT_F16, 2 },
     { "BF16", LT_WEIGHT_BF16, 2 },     { "I64", LT_WEIGHT_I64, 8 },
-    { "F64", LT_WEIGHT_OTHER, 8 },     { "I32", LT_WEIGHT_OTHER, 4 },
+    { "F64", LT_WEIGHT_OTHER, 8 },     { "I32", LT_WEIGHT_I32, 4 },
     { "I16", LT_WEIGHT_OTHER, 2 },     { "I8", LT_WEIGHT_OTHER, 1 },
     { "U64", LT_WEIGHT_OTHER, 8 },     { "U32", LT_WEIGHT_OTHER, 4 },
     { "U16", LT_WEIGHT_OTHER, 2 },     { "U8", LT_WEIGHT_OTHER, 1 },
@@ -138,7 +138,7 @@ static int by_place(const void *a, const void *b)
 static lt_status check_cover(lt_weight *t, int64_t n, const uint8_t *data, uint64_t bytes,
                              const char *where)
 {
-    qsort(t, (size_t)n, sizeof(*t), by_place);
+    if (n) qsort(t, (size_t)n, sizeof(*t), by_place);
     const uint8_t *at = data;
     for (int64_t i = 0; i < n; i++) {
         if (t[i].data != at)

@@ -153,7 +153,7 @@ static lt_status read_timesteps(const run *r, int64_t n, float *t)
                        (long long)n, lt_weights_where(r->golden));
     int64_t *whole = malloc((size_t)w->count * sizeof(*whole));
     if (!whole) return LT_FAIL(LT_ERR_NOMEM, "out of memory for timesteps");
-    if (w->type != LT_WEIGHT_I64) {
+    if (w->type != LT_WEIGHT_I64 && w->type != LT_WEIGHT_I32) {
         LT_TRY(lt_weight_to_f32(w, 0, w->count, t));
     } else {
         LT_TRY(lt_weight_to_i64(w, whole));

@@ -60,7 +60,8 @@ typedef struct lt_attention_call {
                           * writes all of it */
 } lt_attention_call;
 
-/* A place in a residual block: the hidden map after conv2, before the shortcut is added. */
+/* A place in a residual block: the hidden map after conv2, before the shortcut is
+ * added. */
 typedef struct lt_hidden_call {
     const lt_exec *x;
     const char *path; /* "up_blocks.1.resnets.1" */
@@ -101,7 +102,8 @@ LT_NODISCARD lt_status lt_site_output(const lt_attention_call *call,
                                       const lt_tensor *attended, int64_t first,
                                       int64_t count);
 
-/* Plain attention, each sample over its own tokens, for samples [first, first + count). */
+/* Plain attention, each sample over its own tokens, for samples [first, first + count).
+ * Scratch memory does not grow with count.  Errors: SHAPE, NOMEM. */
 LT_NODISCARD lt_status lt_site_plain(const lt_attention_call *call, int64_t first,
                                      int64_t count);
 

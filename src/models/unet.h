@@ -44,7 +44,8 @@ int lt_unet_grids(const lt_unet *unet, int64_t h, int64_t w, int64_t grid_h[8],
                   int64_t grid_w[8]);
 
 /* Cross-attention keys and values of one prompt, computed once for all layers.
- *   text  [n_tokens, cross_attention_dim] f32.  The caller frees.  Errors: SHAPE, NOMEM. */
+ *   text  [n_tokens, cross_attention_dim] f32, in the space of the table.
+ * The caller frees, before the unet.  Errors: SHAPE, NOMEM. */
 typedef struct lt_unet_context lt_unet_context;
 LT_NODISCARD lt_status lt_unet_context_new(const lt_exec *x, const lt_unet *unet,
                                            const lt_tensor *text, lt_unet_context **c);
@@ -53,8 +54,8 @@ void lt_unet_context_free(lt_unet_context **c);
 /* Where a forward pass may end early. */
 typedef enum lt_unet_stop {
     LT_STOP_NEVER,
-    LT_STOP_AFTER_UP_BLOCK, /* `features` receives the output of up_blocks.<stop_up_block> */
-    LT_STOP_AFTER_LAST_SELF /* after the last self-attention site; nothing is returned     */
+    LT_STOP_AFTER_UP_BLOCK, /* `features`: the output of up_blocks.<stop_up_block> */
+    LT_STOP_AFTER_LAST_SELF /* behind the last self-attention; nothing is returned */
 } lt_unet_stop;
 
 typedef struct lt_unet_args {
@@ -74,7 +75,11 @@ typedef struct lt_unet_args {
 } lt_unet_args;
 
 /* One evaluation. Upsampled maps take the size of the skip connection, so odd sizes
- * work.  Errors: SHAPE, NOMEM, whatever the policy returns. */
+ * work. x->k must be the table that the unet was loaded for. Samples are independent:
+ * each has the same bits in any batch, and whether or not other branches are dropped.
+ * A policy with a `hidden` callback rounds residual sums apart from conv2, so a bf16
+ * result differs in the last bits from one without the callback.
+ * Errors: SHAPE, ARG, NOMEM, whatever the policy returns. */
 LT_NODISCARD lt_status lt_unet_forward(const lt_exec *x, const lt_unet *unet,
                                        const lt_unet_args *a);
 

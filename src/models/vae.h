@@ -17,8 +17,8 @@ float lt_vae_scaling_factor(const lt_vae *vae); /* 0.18215 */
 
 /* image [n, H, W, 3] f32, usually in [-1, 1]; H, W multiples of the factor.
  * mean, logvar: [n, H/f, W/f, latent_channels] f32, written, unscaled; logvar is clamped
- * to [-30, 20] as in diffusers; logvar may be NULL.  Samples are computed one after the other, so memory
- * does not depend on n.  Errors: SHAPE, NOMEM. */
+ * to [-30, 20] as in diffusers, and may be NULL.  Samples are computed one after the
+ * other, so memory does not depend on n.  Errors: SHAPE, NOMEM. */
 LT_NODISCARD lt_status lt_vae_encode(const lt_exec *x, const lt_vae *vae,
                                      const lt_tensor *image, lt_tensor *mean,
                                      lt_tensor *logvar);

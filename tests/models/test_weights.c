@@ -176,6 +176,12 @@ static void check_values(void)
     FAILS(LT_ERR_DATA, "element 2", lt_weight_check_finite(lt_weights_find(w, "h")));
     lt_weights_close(&w);
     lt_weights_close(&w);
+    const size_t m = image(data, "{\"i\":" T("I32", "[2]", "[0,8]") "}", 8);
+    int64_t ids[2];
+    OK(lt_weights_parse(data, m, "x", &w));
+    OK(lt_weight_to_i64(lt_weights_find(w, "i"), ids));
+    CHECK(ids[0] == 0x03020100 && ids[1] == 0x07060504);
+    lt_weights_close(&w);
 }
 
 /* ---- files ------------------------------------------------------------------------ */

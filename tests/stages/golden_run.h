@@ -29,7 +29,8 @@ static inline float *golden_f32(const lt_weights *g, const char *name, int64_t *
     for (int d = 0; d < t->ndim; d++) count *= t->shape[d];
     float *v = malloc((size_t)count * sizeof(*v));
     CHECK(v);
-    OK(lt_weight_to_f32(t, 0, count, v));
+    CHECK(t->type == LT_WEIGHT_F32); /* as it is: some hold NaN on purpose */
+    memcpy(v, t->data, (size_t)count * sizeof(*v));
     *n = count;
     return v;
 }

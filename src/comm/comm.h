@@ -27,6 +27,10 @@ LT_NODISCARD lt_status lt_comm_open_self(lt_comm **c);
  * Call once, from the main thread.  Errors: UNSUPPORTED (built without MPI), COMM. */
 LT_NODISCARD lt_status lt_comm_open_world(int *argc, char ***argv, lt_comm **c);
 
+/* Version of the MPI library, one line cut to size; "" when built without MPI. May be
+ * called without a group. Returns out. */
+const char *lt_comm_mpi_version(char *out, size_t size);
+
 /* Collective. Leave the group (and MPI, for the world). Accepts NULL. */
 void lt_comm_close(lt_comm **c);
 

@@ -1,4 +1,5 @@
 #include <mpi.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -150,4 +151,14 @@ lt_status lt_mpi_open(int *argc, char ***argv, lt_comm *c)
     c->ops = &transport_mpi;
     c->ctx = m;
     return LT_OK;
+}
+
+const char *lt_comm_mpi_version(char *out, size_t size)
+{
+    char text[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+    int n = 0;
+    if (MPI_Get_library_version(text, &n) != MPI_SUCCESS) text[0] = '\0';
+    text[strcspn(text, ",\n")] = '\0'; /* Open MPI goes on with host and build */
+    snprintf(out, size, "%s", text);
+    return out;
 }

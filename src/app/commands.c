@@ -1,0 +1,69 @@
+#include "app/app.h"
+
+/* clang-format off */
+static const char *const edit_examples[] = {
+    "longtake edit -i clip.mp4 --model models/sd15 --prompt \"a silver robot\"",
+    "longtake edit configs/draft.yaml -i clip.mp4 --model models/sd15 --prompt \"...\" --to 5",
+    "longtake edit job.yaml --set attention.slim=shared --seed 7 -o robot.mp4",
+    "mpirun -n 8 longtake edit job.yaml      (stop it with kill -USR1 of mpirun)",
+    NULL
+};
+static const char *const resume_examples[] = { "longtake resume clip.edited.job", NULL };
+static const char *const plan_examples[] = {
+    "longtake plan -i clip.mp4 --model models/sd15 --prompt \"a silver robot\"",
+    "mpirun -n 8 longtake plan job.yaml --json", NULL
+};
+static const char *const status_examples[] = { "longtake status clip.edited.job", NULL };
+static const char *const verify_examples[] = { "longtake verify clip.edited.job", NULL };
+static const char *const preview_examples[] = {
+    "longtake preview -i clip.mp4 --model models/sd15 --prompt \"a silver robot\" --at 3.5",
+    "longtake preview job.yaml --at 00:12:30 --compare -o look.png", NULL
+};
+static const char *const models_examples[] = {
+    "longtake models list", "longtake models list /data/models",
+    "longtake models verify models/sd15",
+    "longtake models check models/sd15 --golden sd15.safetensors --dtype bf16", NULL
+};
+static const char *const doctor_examples[] = { "longtake doctor", "longtake doctor --json",
+                                               NULL };
+
+const lt_command lt_commands[] = {
+    { "edit", LT_CMD_EDIT, "[JOB.yaml]", "edit a video, or continue where a job stands",
+      edit_examples,
+      "The work lives in a job folder, safe against kill -9: the same command continues\n"
+      "it. SIGTERM, SIGINT and SIGUSR1 stop it within a unit of work, with exit code 75\n"
+      "and nothing lost. mpirun kills its processes a second after TERM or Ctrl-C but\n"
+      "forwards USR1; srun forwards both.\n"
+      "Values: defaults, then JOB.yaml, then options and --set in the order given.\n",
+      0, 1, 1, lt_cmd_edit },
+    { "resume", LT_CMD_RESUME, "DIR", "continue a job from its folder alone",
+      resume_examples, "", 1, 1, 0, lt_cmd_resume },
+    { "plan", LT_CMD_PLAN, "[JOB.yaml]", "check a job and estimate time, memory, disk",
+      plan_examples,
+      "Checks what edit would check, times the kernels for a second or two, runs nothing.\n"
+      "Start it with as many processes and threads as the edit will have.\n",
+      0, 1, 1, lt_cmd_plan },
+    { "status", LT_CMD_STATUS, "DIR", "how far a job is, and what is left",
+      status_examples,
+      "Also rewrites index.h5 of the folder when no run holds it.\n",
+      1, 1, 0, lt_cmd_status },
+    { "verify", LT_CMD_VERIFY, "DIR", "re-read and re-hash everything a job has stored",
+      verify_examples,
+      "Exit code 65 when something is damaged; every damaged file is named.\n",
+      1, 1, 0, lt_cmd_verify },
+    { "preview", LT_CMD_PREVIEW, "[JOB.yaml]", "one edited frame as PNG",
+      preview_examples,
+      "Edits the frame alone, at the working size: quick, but its neighbours are not seen.\n",
+      0, 1, 1, lt_cmd_preview },
+    { "models", LT_CMD_MODELS, "list|verify|check", "find, verify and check models",
+      models_examples,
+      "list [DIR...]  models in the folders given, $LONGTAKE_MODELS (separated by colons),\n"
+      "               ./models, and the Hugging Face cache ($HF_HUB_CACHE)\n"
+      "verify DIR     read every file, tensor and value; print the hashes\n"
+      "check DIR --golden FILE   run the models on stored inputs and compare the outputs\n",
+      1, 64, 0, lt_cmd_models },
+    { "doctor", LT_CMD_DOCTOR, "", "what this machine has and lacks for longtake",
+      doctor_examples, "", 0, 0, 0, lt_cmd_doctor },
+    { 0 }
+};
+/* clang-format on */

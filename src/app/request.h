@@ -1,0 +1,27 @@
+#ifndef LT_APP_REQUEST_H
+#define LT_APP_REQUEST_H
+
+#include "app/app.h"
+
+/* What a command line asks for: a complete configuration, the same on every rank. */
+typedef struct lt_request {
+    lt_config cfg;
+    lt_facts facts;            /* of a resolved job.yaml; empty otherwise              */
+    char job_dir[LT_PATH_MAX]; /* absolute; "" when neither --job nor an output is set */
+} lt_request;
+
+/* Collective. Defaults, then the job file (an operand), then options and --set in the
+ * order given; then the default names of output and job folder. Rank 0 reads, the others
+ * are told, so that nothing depends on their working folders.
+ *   preview  1: the output stays empty (-o means the picture)
+ * The caller frees.  Errors: those of config.h. */
+LT_NODISCARD lt_status lt_request_make(lt_app *app, int preview, lt_request *request);
+
+/* Collective. The same from the job.yaml of a job folder, --threads laid over it.
+ * Errors: those of lt_job_open, lt_job_config and config.h. */
+LT_NODISCARD lt_status lt_request_of_folder(lt_app *app, const char *folder,
+                                            lt_request *request);
+
+void lt_request_free(lt_request *request); /* accepts a zeroed one */
+
+#endif

@@ -191,15 +191,6 @@ lt_status lt_config_check(const lt_config *c)
     if (c->clips.mode == LT_CLIPS_FIXED && c->clips.length > c->clips.max_length)
         return broken(c, "clips", "length", "clips.length is above clips.max_length",
                       "lower it or raise clips.max_length");
-    if (c->keyframes.per_clip > 1 && c->keyframes.trajectory != LT_TRAJECTORY_OWN)
-        return broken(c, "keyframes", "per_clip",
-                      "several keyframes a clip need trajectories of their own",
-                      "set keyframes.trajectory to own");
-    if (c->run.placement == LT_PLACEMENT_SPLIT &&
-        c->keyframes.trajectory != LT_TRAJECTORY_OWN)
-        return broken(c, "run", "placement",
-                      "run.placement split needs keyframes.trajectory own",
-                      "set keyframes.trajectory to own, or run.placement to colocated");
     return check_begins(c,
                         lt_config_where(c, lt_config_option("clips", "begins"), where));
 }

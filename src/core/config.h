@@ -23,18 +23,15 @@ typedef enum lt_method_id  { LT_METHOD_ADAFLOW, LT_METHOD_FRAME } lt_method_id;
 typedef enum lt_clip_mode  { LT_CLIPS_ADAPTIVE, LT_CLIPS_FIXED,
                              LT_CLIPS_LIST } lt_clip_mode;
 typedef enum lt_pick       { LT_PICK_RANDOM, LT_PICK_MIDDLE, LT_PICK_FIRST } lt_pick;
-typedef enum lt_trajectory { LT_TRAJECTORY_SHARED, LT_TRAJECTORY_OWN } lt_trajectory;
 typedef enum lt_slim       { LT_SLIM_QUERY, LT_SLIM_SHARED } lt_slim;
 typedef enum lt_range      { LT_RANGE_UNIT, LT_RANGE_SIGNED } lt_range;
-typedef enum lt_blend      { LT_BLEND_OWN, LT_BLEND_NEIGHBOURS } lt_blend;
-typedef enum lt_placement  { LT_PLACEMENT_AUTO, LT_PLACEMENT_COLOCATED,
-                             LT_PLACEMENT_SPLIT } lt_placement;
+typedef enum lt_placement  { LT_PLACEMENT_AUTO, LT_PLACEMENT_COLOCATED } lt_placement;
 typedef enum lt_keep       { LT_KEEP_NONE, LT_KEEP_INVERSION, LT_KEEP_ALL } lt_keep;
 typedef enum lt_cpu_choice { LT_CPU_AUTO, LT_CPU_REF, LT_CPU_AVX2_F32, LT_CPU_AVX512_F32,
                              LT_CPU_AVX512_BF16, LT_CPU_AMX_BF16 } lt_cpu_choice;
 /* clang-format on */
 
-enum { LT_N_OPTIONS = 54 }; /* rows of the table; checked at compile time */
+enum { LT_N_OPTIONS = 48 }; /* rows of the table; checked at compile time */
 
 /* Enum keys are int and hold the values above. Owns clips.begins. */
 typedef struct lt_config {
@@ -82,9 +79,7 @@ typedef struct lt_config {
         int64_t keyframes;
     } segments;
     struct {
-        int pick;       /* lt_pick       */
-        int trajectory; /* lt_trajectory */
-        int64_t per_clip;
+        int pick; /* lt_pick */
     } keyframes;
     struct {
         int64_t kv_budget; /* [frames of tokens]; 0: all */
@@ -96,18 +91,13 @@ typedef struct lt_config {
         int range; /* lt_range */
     } features;
     struct {
-        int blend; /* lt_blend */
-        double min_similarity;
-    } propagate;
-    struct {
         int placement;   /* lt_placement */
         int64_t threads; /* 0: all that this process may use    */
         int64_t memory;  /* [bytes]; 0: what the machine has    */
         int cpu_path;    /* lt_cpu_choice */
         int64_t checkpoint_steps;
         int keep; /* lt_keep */
-        char cache[LT_PATH_MAX], temp[LT_PATH_MAX];
-        int64_t stall_timeout; /* [s]; 0: wait for ever */
+        char temp[LT_PATH_MAX];
     } run;
 
     /* Where each value came from, for messages: a line of `file`, or LT_LINE_*. Not part
@@ -179,7 +169,7 @@ LT_NODISCARD lt_status lt_config_set_value(lt_config *c, const char *section,
 
 /* The rules between keys: inversion_steps a multiple of steps; to later than ss;
  * clips.begins ascending from 0, only and always with mode list; no clip longer than
- * clips.max_length; per_clip > 1 and placement split only with trajectory own.
+ * clips.max_length.
  * Errors: CONFIG, naming the line of the key. */
 LT_NODISCARD lt_status lt_config_check(const lt_config *c);
 

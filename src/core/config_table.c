@@ -125,11 +125,6 @@ static const lt_option table[] = {
     { ENUM(keyframes, pick, "random", "random", "middle", "first"), RESULT,
       .help = "Which frame of a clip is its keyframe; random draws one for every "
               "step." },
-    { ENUM(keyframes, trajectory, "shared", "shared", "own"), RESULT,
-      .help = "A keyframe's latent comes from the propagation of the step before "
-              "(shared), or keeps its own trajectory." },
-    { INT(keyframes, per_clip, "1", 1, 64, "keyframes"), RESULT,
-      .help = "Keyframes of a clip; more than one only with keyframes.trajectory own." },
 
     { INT(attention, kv_budget, "20", 0, 100000, "frames of tokens"), RESULT,
       .help = "How many frames' worth of keys and values a keyframe attends to; 0: "
@@ -153,16 +148,10 @@ static const lt_option table[] = {
     { ENUM(features, range, "unit", "unit", "signed"), RESULT,
       .help = "Pixel range fed to the feature pass: [0,1] as published, or [-1,1]." },
 
-    { ENUM(propagate, blend, "own", "own", "neighbours"), RESULT,
-      .help = "Tokens come from the keyframe of the own clip, or blend those of the "
-              "two nearest." },
-    { FLOAT(propagate, min_similarity, "0", 0, 1), RESULT,
-      .help = "Below this similarity a token is not propagated but adapted; 0: always "
-              "propagated." },
 
-    { ENUM(run, placement, "auto", "auto", "colocated", "split"), NOTHING,
-      .help = "Keyframes and frames on the same ranks or on different ones; split "
-              "needs keyframes.trajectory own." },
+    { ENUM(run, placement, "auto", "auto", "colocated"), NOTHING,
+      .help = "Which ranks hold keyframes; colocated (and auto): every rank those of "
+              "its own clips." },
     { INT(run, threads, "0", 0, 4096, "threads"), NOTHING,
       .help = "Threads of a rank; 0: all that it may use." },
     { BYTES(run, memory, "0"), NOTHING,
@@ -175,13 +164,8 @@ static const lt_option table[] = {
       .help = "Within a segment the state is saved every so many steps." },
     { ENUM(run, keep, "none", "none", "inversion", "all"), NOTHING,
       .help = "What stays of a finished segment beside its latents." },
-    { PATH(run, cache), NOTHING,
-      .help = "Folder with results that several jobs share; empty: none." },
     { PATH(run, temp), NOTHING,
       .help = "Fast local folder for scratch data; empty: the job folder." },
-    { INT(run, stall_timeout, "600", 0, 86400, "seconds"), NOTHING,
-      .help = "A rank that makes no progress for so long ends the run; 0: wait for "
-              "ever." },
 };
 /* clang-format on */
 

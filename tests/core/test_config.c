@@ -218,10 +218,6 @@ static void test_check(void)
         { "clips.mode=list", "clips.begins=0,400", NULL, NULL },
         { "clips.mode=fixed", "clips.length=500", NULL, "clips.length" },
         { "clips.length=500", NULL, NULL, NULL },
-        { "keyframes.per_clip=2", NULL, NULL, "keyframes" },
-        { "keyframes.per_clip=2", "keyframes.trajectory=own", NULL, NULL },
-        { "run.placement=split", NULL, NULL, "keyframes.trajectory" },
-        { "run.placement=split", "keyframes.trajectory=own", NULL, NULL },
     };
     static lt_config c;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

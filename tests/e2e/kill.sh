@@ -1,0 +1,54 @@
+#!/bin/bash
+# kill -9 at named points of every stage and at random moments: the resumed run ends with
+# the bytes of the uninterrupted one. Argument: number of random kills.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+random_kills=${1:-6}
+make_clip clip.mp4 18
+edit ref.mp4 1 1 >/dev/null
+digest ref.mp4 >want
+
+# resume_equals NAME: continue job NAME until it ends, compare.
+resume_equals() {
+    edit "$1.mp4" 1 1 >/dev/null || fail "resuming $1 ended with $?"
+    digest "$1.mp4" >got
+    diff want got || fail "$1: other bytes after resuming"
+    "$LONGTAKE" verify -q "$1.job" >/dev/null || fail "$1: verify finds damage"
+    rm -rf "$1.mp4" "$1.job"
+}
+
+n=0
+for stage in source inversion-state inversion match state edit render; do
+    for point in before during after; do
+        name="at-$stage-$point"
+        code=0
+        LT_TEST_STOP="$stage:*:$point" edit "$name.mp4" 1 1 >/dev/null 2>&1 || code=$?
+        [ "$code" -eq 137 ] || fail "$stage:$point did not kill the run ($code)"
+        [ ! -e "$name.mp4" ] || fail "$name: something finished lies at the output"
+        resume_equals "$name"
+        n=$((n + 1))
+    done
+done
+
+# A random rank at a random moment; the others are ended by mpirun.
+start=$(date +%s%N)
+edit time.mp4 2 1 >/dev/null
+took=$((($(date +%s%N) - start) / 1000000))
+RANDOM=4711
+for i in $(seq "$random_kills"); do
+    wait_ms=$((RANDOM * took / 32768))
+    edit "random$i.mp4" 2 1 >/dev/null 2>&1 &
+    runner=$!
+    sleep "$(awk "BEGIN{print $wait_ms/1000}")"
+    mapfile -t ranks < <(pgrep -f "$LONGTAKE edit -q -i clip.mp4 -o random$i.mp4" || true)
+    victim=
+    for pid in "${ranks[@]}"; do
+        [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = longtake ] && victim="$victim $pid"
+    done
+    # shellcheck disable=SC2086 # a list of words
+    set -- $victim
+    [ $# -eq 0 ] || kill -9 "${!#}" 2>/dev/null || true
+    wait "$runner" 2>/dev/null || true
+    resume_equals "random$i"
+done
+echo "ok: $n named points, $random_kills random kills"

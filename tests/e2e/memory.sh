@@ -1,0 +1,18 @@
+#!/bin/bash
+# Peak memory does not grow with the length: (RSS at 1,200 - RSS at 120 frames) / 1,080
+# <= 2 KiB a frame; latent bytes read <= 1.05 of those needed.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+peak() { # peak FRAMES -> KiB
+    make_clip clip.mp4 "$1"
+    /usr/bin/time -f %M -o "rss.$1" "$LONGTAKE" edit -q -i clip.mp4 -o "m$1.mp4" --threads 1 \
+        "${settings[@]}" --set size.max_pixels=1024 --set sampler.steps=2 \
+        --set sampler.inversion_steps=2 --set features.ensemble=1 >/dev/null
+    tail -n 1 "rss.$1"
+}
+[ -x /usr/bin/time ] || skip "no /usr/bin/time"
+short=$(peak 120)
+long=$(peak 1200)
+grown=$(((long - short) * 1024 / 1080))
+echo "peak RSS: 120 frames $short KiB, 1,200 frames $long KiB: $grown bytes a frame"
+[ "$grown" -le 2048 ] || fail "memory grows by $grown bytes a frame"

@@ -1,0 +1,25 @@
+#!/bin/bash
+# The same bytes for every number of ranks and threads. Argument: run.cpu_path.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+path=${1:-auto}
+make_clip clip.mp4 26
+
+edit ref.mp4 1 1 --set "run.cpu_path=$path" >/dev/null || {
+    code=$?
+    [ "$code" -eq 69 ] && skip "this CPU lacks $path"
+    fail "edit ended with $code"
+}
+digest ref.mp4 >want
+[ "$(wc -l <want)" -ge 8 ] || fail "too few shards: $(cat want)"
+for combination in "1 2" "1 3" "2 1" "3 1" "3 2"; do
+    # shellcheck disable=SC2086 # two words
+    set -- $combination
+    edit "r$1t$2.mp4" "$1" "$2" --set "run.cpu_path=$path" >/dev/null
+    digest "r$1t$2.mp4" >got
+    diff want got || fail "$1 ranks with $2 threads give other bytes on $path"
+    gathered=$(sed -n 's/.*"bytes_gathered": *\([0-9]*\).*/\1/p' "r$1t$2.job/log/metrics.jsonl" |
+        awk '{ s += $1 } END { print s + 0 }')
+    [ "$1" -eq 1 ] || [ "$gathered" -gt 0 ] || fail "$1 ranks gathered nothing"
+done
+echo "ok: 6 combinations of ranks and threads on $path"

@@ -1,0 +1,93 @@
+#!/bin/bash
+# Signals, changed options, locks, damage, bad output: codes and messages.
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
+make_clip clip.mp4 18
+edit ref.mp4 1 1 >/dev/null
+digest ref.mp4 >want
+
+expect() { # expect CODE TEXT COMMAND...: exit code and a part of the message
+    local code=0 want_code=$1 text=$2
+    shift 2
+    "$@" >out.txt 2>err.txt || code=$?
+    [ "$code" -eq "$want_code" ] || fail "$*: code $code, not $want_code: $(cat err.txt)"
+    grep -q -- "$text" err.txt || fail "$*: no '$text' in: $(cat err.txt)"
+    [ "$(grep -c '^longtake: ' err.txt)" -le 1 ] || fail "$*: several messages"
+}
+
+# A changed result key, another input: 78, the key named. Changed crf: encoded anew.
+expect 78 sampler.guidance edit ref.mp4 1 1 --set sampler.guidance=3
+expect 78 prompt.edit edit ref.mp4 1 1 --prompt "something else"
+make_clip other.mp4 18 128x64
+expect 78 input "$LONGTAKE" edit -q -i other.mp4 -o ref.mp4 --threads 1 "${settings[@]}"
+before=$(sha256sum <ref.mp4)
+cp -r ref.job ref.copy
+edit ref.mp4 1 1 --crf 40 >/dev/null
+[ "$(sha256sum <ref.mp4)" != "$before" ] || fail "crf changed nothing"
+for f in ref.copy/shards/*.edit.h5; do
+    cmp "$f" "ref.job/shards/$(basename "$f")" || fail "crf touched latents"
+done
+edit ref.mp4 1 1 >/dev/null
+[ "$(sha256sum <ref.mp4)" = "$before" ] || fail "the old crf gives other bytes"
+
+# A flipped byte: named by verify, redone by edit.
+shard=$(find ref.job/shards -name '*.edit.h5' | sort | head -n 1)
+printf '\377' | dd of="$shard" bs=1 seek=2000 conv=notrunc status=none
+code=0
+"$LONGTAKE" verify ref.job >out.txt 2>err.txt || code=$?
+[ "$code" -eq 65 ] || fail "verify of a damaged job: $code"
+cat out.txt err.txt | grep -q "$(basename "$shard")" || fail "verify does not name the file"
+edit ref.mp4 1 1 >/dev/null 2>&1
+digest ref.mp4 | diff want - || fail "a damaged shard was not made again"
+
+# TERM to one process, USR1 to mpirun: 75, and the same bytes later.
+edit term.mp4 1 1 >/dev/null 2>&1 &
+sleep 0.6
+pkill -TERM -f "edit -q -i clip.mp4 -o term.mp4" || true
+code=0
+wait $! || code=$?
+[ "$code" -eq 75 ] || [ "$code" -eq 0 ] || fail "TERM: $code"
+edit term.mp4 1 1 >/dev/null
+digest term.mp4 | diff want - || fail "stopped by TERM: other bytes"
+
+mpirun -n 2 --oversubscribe --bind-to none "$LONGTAKE" edit -q -i clip.mp4 -o usr1.mp4 \
+    --threads 1 "${settings[@]}" >/dev/null 2>&1 &
+runner=$!
+sleep 1.2
+kill -USR1 "$runner"
+code=0
+wait "$runner" || code=$?
+[ "$code" -eq 75 ] || [ "$code" -eq 0 ] || fail "USR1: $code"
+edit usr1.mp4 1 1 >/dev/null
+digest usr1.mp4 | diff want - || fail "stopped by USR1, continued on one rank: other bytes"
+
+# A second run on a folder in use.
+edit busy.mp4 1 1 >/dev/null 2>&1 &
+runner=$!
+for _ in $(seq 50); do
+    [ -e busy.job/manifest.jsonl ] || [ -e busy.job/journal.jsonl ] && break
+    sleep 0.05
+done
+expect 73 busy edit busy.mp4 1 1
+wait "$runner" || fail "the first run was disturbed"
+
+# A full disk: 75, continued after space is made.
+if [ "$(id -u)" -eq 0 ] && mkdir small && mount -t tmpfs -o size=300k tmpfs small 2>/dev/null; then
+    code=0
+    edit small/full.mp4 1 1 >/dev/null 2>err.txt || code=$?
+    [ "$code" -eq 75 ] || [ "$code" -eq 73 ] || {
+        umount small
+        fail "full disk: $code: $(cat err.txt)"
+    }
+    mount -o remount,size=64m small
+    edit small/full.mp4 1 1 >/dev/null || {
+        umount small
+        fail "not continued after space was made"
+    }
+    digest small/full.mp4 >got
+    umount small
+    diff want got || fail "full disk: other bytes"
+else
+    echo "no tmpfs here: the full disk was not tried"
+fi
+echo "ok: changed options, damage, signals, lock, full disk"

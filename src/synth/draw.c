@@ -224,9 +224,8 @@ static pixel draw_pixel(const view *v, vec2 at)
 
     if (front < 1) {
         r.colour = styled_place(v, world);
-        const float second = lay_object(v, at, 0, &r.colour);
+        (void)lay_object(v, at, 0, &r.colour);
         r.mask = lay_object(v, at, 1, &r.colour);
-        (void)second;
     }
     if (front > 0) r.colour = rgb_mix(r.colour, styled_front(v, world), front);
     r.mask *= 1 - front;

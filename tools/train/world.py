@@ -110,6 +110,6 @@ if __name__ == "__main__":  # world.py LIBRARY OUT.png: a contact sheet, to look
     t = time.process_time()
     r = world.render(np.arange(48), 128, 128)
     print(48 / (time.process_time() - t), "frames a second")
-    sheet = r["rgb"].reshape(6, 8, 128, 128, 3).transpose(0, 2, 1, 3, 4).reshape(768, 1024, 3)
-    Image.fromarray(sheet).save(sys.argv[2])
+    sheet = r["rgb"].reshape(6, 8, 128, 128, 3).transpose(0, 2, 1, 3, 4)
+    Image.fromarray(sheet.reshape(768, 1024, 3)).save(sys.argv[2])
     print("\n".join(r["caption"]))

@@ -1,0 +1,228 @@
+#!/usr/bin/env python3
+"""Judge the demo models in the terms that they were trained in, on held-out scenes.
+
+    python tools/train/judge.py --what vae|sd|ip2p|all [--n N] [--sheet DIR]
+
+vae    mean PSNR of reconstructed frames.
+sd     pictures made from captions of reserved combinations. For each factor, which of
+       its values is in the picture? The one among whose true renders (SEEDS scenes that
+       otherwise follow the caption) is the nearest to it, by squared distance at half
+       size. The same question about true renders gives the judge's own error.
+ip2p   reserved edits: of the true edits to every value of the asked factor, which is
+       nearest inside the mask, and PSNR to the source outside both masks.
+
+Nothing is classified by a network. Prints one JSON object."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import export
+import models
+from world import JUDGING, N_FACTORS, ROOT, SINGLE, WEATHER, World
+
+SIDE, SEEDS = 128, 48
+
+
+def held_out(n, offset=0):
+    """Even seeds; training draws odd ones."""
+    return (np.arange(n, dtype=np.uint64) + np.uint64(offset)) * np.uint64(2) + \
+        np.uint64(1 << 40)
+
+
+def to_tensor(rgb):
+    return torch.from_numpy(rgb).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def to_bytes(x):
+    x = ((x.clamp(-1, 1) + 1) * 127.5).round().byte()
+    return x.permute(0, 2, 3, 1).numpy()
+
+
+def half(rgb):
+    h, w = rgb.shape[-3] // 2, rgb.shape[-2] // 2
+    x = rgb.astype(np.float32).reshape(*rgb.shape[:-3], h, 2, w, 2, 3)
+    return x.mean((-4, -2))
+
+
+def sheet(path, rows):
+    """rows of pictures, one under the other, as a PNG."""
+    from PIL import Image
+    rows = [np.concatenate(list(r), 1) for r in rows]
+    Image.fromarray(np.concatenate(rows, 0)).save(path)
+
+
+class Judge:
+    def __init__(self, args):
+        self.args = args
+        self.world = World(args.library)
+        self.vae = export.load_module("vae", args.demo).eval()
+        self.alphas = models.make_scheduler()
+
+    @torch.no_grad()
+    def decode(self, z):
+        return to_bytes(self.vae.decode(z / self.vae.config.scaling_factor).sample)
+
+    def tokens(self, texts):
+        from transformers import CLIPTokenizer
+        t = CLIPTokenizer.from_pretrained(self.args.demo / "sd/tokenizer")
+        return t(texts, padding="max_length", max_length=models.TEXT_TOKENS,
+                 truncation=True, return_tensors="pt").input_ids
+
+    @torch.no_grad()
+    def judge_vae(self):
+        values, rows = [], []
+        for i in range(0, self.args.n, 10):
+            rgb = self.world.render(held_out(10, i), SIDE, SIDE)["rgb"]
+            x = to_tensor(rgb)
+            y = to_bytes(self.vae.decode(self.vae.encode(x).latent_dist.mode()).sample)
+            mse = ((y.astype(np.float64) - rgb) ** 2).mean((1, 2, 3))
+            values += list(10 * np.log10(255 ** 2 / np.maximum(mse, 1e-3)))
+            if i < 30:
+                rows += [rgb, y]
+        if self.args.sheet:
+            sheet(Path(self.args.sheet) / "vae.png", rows)
+        return {"frames": len(values), "psnr": float(np.mean(values)),
+                "psnr_lowest": float(np.min(values))}
+
+    @torch.no_grad()
+    def sample(self, name, texts, seed, image=None):
+        """DDIM with guidance; image: latents that InstructPix2Pix sees beside."""
+        text = export.load_module("ip2p_text" if image is not None else "text",
+                                  self.args.demo).eval()
+        unet = export.load_module(name, self.args.demo).eval()
+        s = models.make_scheduler()
+        s.set_timesteps(self.args.steps)
+        empty = text(self.tokens([""] * len(texts))).last_hidden_state
+        cond = text(self.tokens(texts)).last_hidden_state
+        g = torch.Generator().manual_seed(seed)
+        x = torch.randn(len(texts), 4, SIDE // 8, SIDE // 8, generator=g)
+        gt, gi = self.args.guidance, self.args.image_guidance
+        for t in s.timesteps:
+            if image is None:
+                e, u = unet(torch.cat([x, x]), t, torch.cat([cond, empty])).sample.chunk(2)
+                e = u + gt * (e - u)
+            else:
+                none = torch.zeros_like(image)
+                many = torch.cat([torch.cat([x] * 3), torch.cat([image, image, none])], 1)
+                e, i, u = unet(many, t, torch.cat([cond, empty, empty])).sample.chunk(3)
+                e = u + gi * (i - u) + gt * (e - i)
+            x = s.step(e, t, x).prev_sample
+        return self.decode(x)
+
+    def choices(self, factors, f, offset):
+        """Half-size true renders of every value of factor f: [values, SEEDS, h, w, 3]."""
+        out = []
+        for v in range(len(self.world.values[f])):
+            want = np.tile(factors, (SEEDS, 1))
+            want[:, f] = v
+            if want[0, 3] == 4:
+                want[:, 4] = -1  # the city has its own time of day
+            try:
+                r = self.world.render(held_out(SEEDS, offset), SIDE // 2, SIDE // 2,
+                                      SINGLE, factors=want, text=False)["rgb"]
+            except ValueError:
+                return None
+            out.append(r.astype(np.float32))
+        return np.stack(out)
+
+    def nearest(self, pictures, factors, offset):
+        """Which share of the pictures shows the asked value of each factor."""
+        right = {f: [] for f in range(N_FACTORS) if f != WEATHER}
+        for p, want in zip(half(pictures), factors):
+            for f in right:
+                if f == 4 and want[3] == 4:
+                    continue
+                c = self.choices(want, f, offset)
+                if c is not None:
+                    d = ((c - p) ** 2).mean((2, 3, 4)).min(1)
+                    right[f].append(int(d.argmin()) == want[f])
+        return {self.world.factor_names[f]: round(float(np.mean(r)), 4)
+                for f, r in right.items() if r}
+
+    def judge_sd(self):
+        n = self.args.n
+        r = self.world.render(held_out(n, 10 ** 6), SIDE, SIDE, JUDGING | SINGLE)
+        made = np.concatenate([self.sample("unet", r["caption"][i:i + 25], i)
+                               for i in range(0, n, 25)])
+        if self.args.sheet:
+            k = min(n, 32) // 8 * 8
+            rows = [x for i in range(0, k, 8) for x in (made[i:i + 8], r["rgb"][i:i + 8])]
+            sheet(Path(self.args.sheet) / "sd.png", rows)
+            (Path(self.args.sheet) / "sd.txt").write_text("\n".join(r["caption"]) + "\n")
+        want = r["factors_out"]
+        return {"captions": n, "right": self.nearest(made, want, 2 * 10 ** 6),
+                "right_of_true": self.nearest(r["rgb"][:n], want, 3 * 10 ** 6)}
+
+    @torch.no_grad()
+    def judge_ip2p(self):
+        n, w = self.args.n, self.world
+        r = w.render(held_out(n, 4 * 10 ** 6), SIDE, SIDE, JUDGING | SINGLE, edit=True,
+                     mask=True)
+        image = self.vae.encode(to_tensor(r["rgb"])).latent_dist.mode()
+        made = np.concatenate([self.sample("ip2p_unet", r["instruction"][i:i + 20], i,
+                                           image[i:i + 20]) for i in range(0, n, 20)])
+        done, outside = {}, []
+        for i in range(n):
+            a, b = r["factors_out"][i], r["edit_factors_out"][i]
+            f = int(np.flatnonzero(a != b)[0])
+            mask = (r["mask"][i] > 0) | (r["edit_mask"][i] > 0)
+            region = mask if f < 3 else np.ones_like(mask)
+            dist = []
+            for v in range(len(w.values[f])):
+                t = r["rgb"][i] if v == a[f] else self.true_edit(r, i, f, v)
+                d = np.inf if t is None else \
+                    ((t.astype(np.float32) - made[i]) ** 2)[region].mean()
+                dist.append(d)
+            done.setdefault(w.factor_names[f], []).append(int(np.argmin(dist)) == b[f])
+            if f < 3 and not mask.all():
+                e = ((made[i].astype(np.float32) - r["rgb"][i]) ** 2)[~mask].mean()
+                outside.append(10 * np.log10(255 ** 2 / max(e, 1e-3)))
+        if self.args.sheet:
+            k = min(n, 32) // 8 * 8
+            rows = [x for i in range(0, k, 8)
+                    for x in (r["rgb"][i:i + 8], made[i:i + 8], r["edit_rgb"][i:i + 8])]
+            sheet(Path(self.args.sheet) / "ip2p.png", rows)
+            (Path(self.args.sheet) / "ip2p.txt").write_text("\n".join(r["instruction"]))
+        every = [x for v in done.values() for x in v]
+        return {"edits": n, "carried_out": float(np.mean(every)),
+                "by_factor": {k: round(float(np.mean(v)), 4) for k, v in done.items()},
+                "psnr_outside": float(np.mean(outside)) if outside else None}
+
+    def true_edit(self, r, i, f, v):
+        try:
+            return self.world.render(held_out(1, 4 * 10 ** 6 + i), SIDE, SIDE,
+                                     JUDGING | SINGLE, edit_factor=[f], edit_value=[v],
+                                     edit=True, text=False)["edit_rgb"][0]
+        except ValueError:
+            return None
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--what", choices=("vae", "sd", "ip2p", "all"), default="all")
+    p.add_argument("--n", type=int, default=100, help="frames, captions, edits")
+    p.add_argument("--steps", type=int, default=20)
+    p.add_argument("--guidance", type=float, default=4.0)
+    p.add_argument("--image-guidance", type=float, default=1.5)
+    p.add_argument("--sheet", help="folder for contact sheets, to look at")
+    p.add_argument("--demo", type=Path, default=export.DEMO, help="instead of models/demo")
+    p.add_argument("--library", default="/tmp/ltsynth/libltsynth.so")
+    args = p.parse_args()
+    judge, out = Judge(args), {}
+    for what in ("vae", "sd", "ip2p"):
+        folder = args.demo.joinpath(*export.FOLDER[{"vae": "vae", "sd": "unet",
+                                                      "ip2p": "ip2p_unet"}[what]])
+        if args.what in (what, "all") and folder.exists():
+            out[what] = getattr(judge, f"judge_{what}")()
+    print(json.dumps(out, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -10,7 +10,7 @@ static const char presets[] =
 static const char formats_x264[] =
     "yuv420p yuv422p yuv444p yuv420p10le yuv422p10le yuv444p10le";
 static const char formats_ffv1[] =
-    "yuv420p yuv422p yuv444p yuv420p10le yuv422p10le yuv444p10le gbrp";
+    "yuv420p yuv422p yuv444p yuv420p10le yuv422p10le yuv444p10le bgr0 gbrp10le";
 
 /* 1: `word` is one of the words of `list`. */
 static int among(const char *list, const char *word)

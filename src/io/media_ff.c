@@ -146,6 +146,14 @@ lt_status lt_ff_video_stream(const AVFormatContext *fmt, const char *path, int *
     return LT_OK;
 }
 
+int lt_ff_is_made_anew(const AVFormatContext *fmt, const AVStream *stream)
+{
+    const AVCodecParameters *p = stream->codecpar;
+    if (p->codec_type != AVMEDIA_TYPE_DATA) return 0;
+    return (fmt->nb_chapters > 0 && p->codec_id == AV_CODEC_ID_BIN_DATA) ||
+           p->codec_tag == MKTAG('t', 'm', 'c', 'd');
+}
+
 void lt_ff_only_stream(AVFormatContext *fmt, int index)
 {
     for (unsigned i = 0; i < fmt->nb_streams; i++)

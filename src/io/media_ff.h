@@ -28,6 +28,10 @@ LT_NODISCARD lt_status lt_ff_open(AVFormatContext **fmt, const char *path,
 LT_NODISCARD lt_status lt_ff_video_stream(const AVFormatContext *fmt, const char *path,
                                           int *index);
 
+/* 1: a data track that only repeats what the muxer makes anew: the chapter titles of an
+ * mp4, its time code. Nobody misses it. */
+int lt_ff_is_made_anew(const AVFormatContext *fmt, const AVStream *stream);
+
 /* Tell the demuxer to skip every stream but one. */
 void lt_ff_only_stream(AVFormatContext *fmt, int index);
 

@@ -410,7 +410,7 @@ static void load(lt_to_frame *c, const void *pixels)
     }
 }
 
-/* Planar formats only: see the list in media_encode.c. */
+/* Planar formats, and packed ones of 8 bits: see the list in media_encode.c. */
 static void write_plane(const lt_to_frame *c, int i, AVFrame *f)
 {
     const plane *p = &c->p[i];
@@ -424,7 +424,7 @@ static void write_plane(const lt_to_frame *c, int i, AVFrame *f)
             float v = s[x] * scale + bias;
             v = v > 0.0f ? (v < top ? v : top) : 0.0f;
             if (d->depth == 8)
-                line[x] = (uint8_t)v;
+                line[x * d->step + d->offset] = (uint8_t)v;
             else
                 ((uint16_t *)(void *)line)[x] = (uint16_t)v;
         }

@@ -20,6 +20,7 @@ typedef struct join {
     int have_video, have_other, video_end, other_end;
     int64_t *pts; /* [n + 1] output PTS, and the end of the last frame */
     int64_t *dts; /* [n] in the order of the packets */
+    int64_t last; /* how long the last packet lasts, in DTS */
     int64_t n, k; /* k: packets of video read */
     AVRational tb;
     int cut;                                /* 1: only a part of the source is kept */
@@ -68,6 +69,8 @@ static lt_status next_video(join *j)
     j->have_video = 1;
     j->video->dts = j->dts[j->k++];
     j->video->duration = duration_of(j, j->video->pts);
+    if (j->k == j->n && strcmp(j->mux.out->oformat->name, "matroska"))
+        j->video->duration = j->last;
     j->video->stream_index = j->mux.video;
 cleanup:
     return st;
@@ -242,7 +245,7 @@ static lt_status prepare(join *j, const char *const *parts, int64_t n_parts)
     if (!j->video || !j->other) return LT_FAIL(LT_ERR_NOMEM, "joining parts");
     LT_TRY(list_pts(j));
     LT_TRY(lt_parts_check(parts, n_parts, j->pts, j->n, j->tb, j->dts));
-    lt_parts_dts(j->pts, j->n, j->pts[1] - j->pts[0], j->dts);
+    lt_parts_dts(j->pts, j->n, j->dts, &j->last);
     j->parts = (lt_parts){ .paths = parts, .n_paths = n_parts, .tb = j->tb };
     LT_TRY(lt_mux_build(&j->mux, j->o, NULL, 0));
     LT_TRY(take_headers(j));

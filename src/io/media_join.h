@@ -30,7 +30,7 @@ typedef struct lt_media_output {
 LT_NODISCARD lt_status lt_media_check_output(const lt_media_output *output, char *dropped,
                                              size_t size);
 
-/* Join the parts, in order, to output->path. Until the end it is `.NAME.tmp.PID` in the
+/* Join the parts, in order, to output->path. Until the end it is `NAME.tmp.PID` in the
  * same folder; an error or a kill leaves what was at the path before. A leftover of a
  * killed process is removed by the next join to the same path on the same host.
  *   parts  [n_parts] paths, every frame of output->frames once, in order

@@ -262,7 +262,7 @@ static int copy_streams(lt_mux *m, const lt_media_output *o, int *n_other)
         if (is_copied(s, o) || is_font(m, s)) {
             if (copy_stream(m, i) < 0) return -1;
         } else if (t != AVMEDIA_TYPE_AUDIO && t != AVMEDIA_TYPE_SUBTITLE) {
-            (*n_other)++;
+            *n_other += !lt_ff_is_made_anew(m->src, s);
         }
     }
     return 0;

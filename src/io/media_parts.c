@@ -149,7 +149,7 @@ lt_status lt_parts_check(const char *const *paths, int64_t n_paths, const int64_
     for (; c.parts.at < n_paths; c.parts.at++) LT_TRY(check_part(&c, packet));
     if (c.done != n)
         st = LT_FAIL(LT_ERR_DATA, "the parts hold %lld of %lld frames (%s): run again",
-                     (long long)c.done, (long long)n, n_paths ? paths[0] : "no part");
+                     (long long)c.done, (long long)n, n_paths ? paths[n_paths - 1] : "no part");
 cleanup:
     lt_parts_close(&c.parts);
     av_packet_free(&packet);
@@ -158,11 +158,15 @@ cleanup:
     return st;
 }
 
-void lt_parts_dts(const int64_t *pts, int64_t n, int64_t step, int64_t *order)
+void lt_parts_dts(const int64_t *pts, int64_t n, int64_t *order, int64_t *last)
 {
     int64_t delay = 0;
     for (int64_t k = 0; k < n; k++)
         while (k - delay >= 0 && pts[k - delay] > order[k]) delay++;
+    /* small enough that the last packet lasts at least a tick */
+    const int64_t room = (pts[n] - pts[n - 1 - delay]) / (delay + 1);
+    const int64_t first = pts[1] - pts[0], step = first < room ? first : room;
     for (int64_t k = 0; k < n; k++)
         order[k] = k >= delay ? pts[k - delay] : pts[0] - (delay - k) * step;
+    *last = pts[n] - pts[0] - (order[n - 1] - order[0]);
 }

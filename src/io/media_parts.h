@@ -29,7 +29,10 @@ LT_NODISCARD lt_status lt_parts_check(const char *const *paths, int64_t n_paths,
 
 /* Turn `order` into DTS, in place: strictly ascending, dts[i] <= order[i]. The DTS are
  * the PTS themselves, delayed by as many frames as the deepest reordering needs; in
- * front of them the clock runs on backwards. */
-void lt_parts_dts(const int64_t *pts, int64_t n, int64_t step, int64_t *order);
+ * front of them the clock runs on backwards.
+ *   pts   [n + 1] with the end of the last frame
+ *   last  how long the last packet lasts in DTS, >= 1: the DTS then span as much time
+ *         as the PTS, which is what an mp4 takes for the length of the track */
+void lt_parts_dts(const int64_t *pts, int64_t n, int64_t *order, int64_t *last);
 
 #endif

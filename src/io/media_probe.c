@@ -30,7 +30,7 @@ static void count_streams(lt_media_info *info, const AVFormatContext *fmt)
         switch (fmt->streams[i]->codecpar->codec_type) {
         case AVMEDIA_TYPE_AUDIO: info->n_audio++; break;
         case AVMEDIA_TYPE_SUBTITLE: info->n_subtitles++; break;
-        default: info->n_other++; break;
+        default: info->n_other += !lt_ff_is_made_anew(fmt, fmt->streams[i]); break;
         }
     }
     info->n_chapters = (int32_t)fmt->nb_chapters;

@@ -100,6 +100,17 @@ static int64_t key_before(const lt_media_reader *r, int64_t at)
     return at;
 }
 
+/* The n-th key frame before the last one at or before `at`. Right behind a key frame of
+ * an open group of pictures FFmpeg's decoders may hold frames back, so reading begins
+ * one key frame early, and a frame only counts as damaged when it is also missing for
+ * a decoder that began two key frames early. */
+static int64_t keys_before(const lt_media_reader *r, int64_t at, int n)
+{
+    int64_t key = key_before(r, at);
+    while (n-- > 0 && key > 0) key = key_before(r, key - 1);
+    return key;
+}
+
 /* The source number of a decoded frame, -1 when it is not in the list. */
 static int64_t number_of(const lt_media_reader *r, const AVFrame *f)
 {
@@ -170,7 +181,8 @@ static lt_status find(lt_media_reader *r, const AVFrame **show, int *damaged)
             *damaged = 0;
             return LT_OK;
         }
-        if (!late && r->good_at >= 0) {
+        const int64_t sure = keys_before(r, r->next, 2);
+        if (!late && r->good_at >= 0 && r->begin <= sure) {
             *show = r->good;
             break;
         }
@@ -178,7 +190,7 @@ static lt_status find(lt_media_reader *r, const AVFrame **show, int *damaged)
             *show = r->ahead_at == INT64_MAX ? NULL : r->ahead;
             break;
         }
-        LT_TRY(begin_at(r, key_before(r, r->begin - 1)));
+        LT_TRY(begin_at(r, r->begin > sure ? sure : key_before(r, r->begin - 1)));
     }
     *damaged = 1;
     if (!*show)
@@ -264,7 +276,7 @@ lt_status lt_media_reader_seek(lt_media_reader *r, int64_t f)
     if (f < 0 || f >= r->frames->n)
         return LT_FAIL(LT_ERR_ARG, "seek to frame %lld of %lld", (long long)f,
                        (long long)r->frames->n);
-    const int64_t to = r->frames->first + f, key = key_before(r, to);
+    const int64_t to = r->frames->first + f, key = keys_before(r, to, 1);
     const int64_t here = r->good_at > r->begin ? r->good_at : r->begin;
     const int forward = r->open && to >= r->next && here >= key;
     if (!forward) LT_TRY(begin_at(r, key));

@@ -201,11 +201,15 @@ cleanup:
     return st;
 }
 
-/* Where the last frame ends: as long as the container says, or as the frame before. */
+/* Where the last frame ends: where the track does (mp4, whose packets do not say), as
+ * the packet says, or as long as the frame before. */
 static int64_t end_of(const scan *s)
 {
     const mark *last = &s->list.at[s->list.n - 1];
+    const int64_t track = sane_span(s->src.fmt->streams[s->src.stream]->duration);
+    const int mov = !strncmp(s->src.fmt->iformat->name, "mov,", 4);
     int64_t span = s->last_span;
+    if (mov) span = track ? s->list.at[0].pts + track - last->pts : 0;
     if (span <= 0) span = s->list.n > 1 ? last->pts - last[-1].pts : s->tick;
     return last->pts + span;
 }

@@ -11,17 +11,17 @@
  * own and are renamed when complete. */
 
 typedef struct lt_media_encode {
-    char codec[LT_MEDIA_NAME_MAX];  /* "libx264", or "ffv1" (lossless) */
-    char preset[LT_MEDIA_NAME_MAX]; /* of libx264: "ultrafast" ... "placebo" */
-    char pix_fmt
-        [LT_MEDIA_NAME_MAX]; /* yuv420p, yuv422p, yuv444p, their 10le, gbrp (ffv1) */
-    double crf;              /* of libx264: 0 .. 51 */
-    int32_t width, height;   /* pixels of the output */
-    lt_rational sar;         /* sample aspect */
-    lt_rational time_base;   /* of every PTS given to a writer */
-    lt_rational rate;        /* nominal frames a second */
-    lt_media_color color;    /* tags, and how RGB becomes Y'CbCr */
-    int32_t has_matrix;      /* display matrix to carry */
+    char codec[LT_MEDIA_NAME_MAX];   /* "libx264", or "ffv1" (lossless) */
+    char preset[LT_MEDIA_NAME_MAX];  /* of libx264: "ultrafast" ... "placebo" */
+    char pix_fmt[LT_MEDIA_NAME_MAX]; /* yuv420p, yuv422p, yuv444p, or these with
+                                        10le; ffv1 also bgr0, gbrp10le: lossless RGB */
+    double crf;                      /* of libx264: 0 .. 51 */
+    int32_t width, height;           /* pixels of the output */
+    lt_rational sar;                 /* sample aspect */
+    lt_rational time_base;           /* of every PTS given to a writer */
+    lt_rational rate;                /* nominal frames a second */
+    lt_media_color color;            /* tags, and how RGB becomes Y'CbCr */
+    int32_t has_matrix;              /* display matrix to carry */
     int32_t display_matrix[9];
 } lt_media_encode;
 
@@ -42,7 +42,7 @@ typedef struct lt_media_writer lt_media_writer;
 
 /* Begin a part: a run of frames as one closed group of pictures that begins with a key
  * frame, in a NUT file.
- *   path    of the finished part; while writing: `.NAME.tmp.PID` in the same folder
+ *   path    of the finished part; while writing: `NAME.tmp.PID` in the same folder
  *   size    of the frames that will be put; the content is cut out of the padding and
  *           scaled to encode->width x height
  * Errors: those of lt_media_check_encode; CANTCREAT, NOSPACE, IO, NOMEM. */

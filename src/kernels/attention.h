@@ -21,38 +21,45 @@
 enum { LT_MAX_VALUES = 2 };
 
 /* Running softmax of one query batch: allocate with lt_attention_state_new; fresh ones
- * hold max = -inf, sum = 0, acc = 0. */
+ * hold max = -inf, sum = 0, acc = 0. max counts in base 2: the largest
+ * scale * log2(e) * q.k so far; sum and acc are relative to 2^max. */
 typedef struct lt_attention_state {
-    lt_tensor max, sum;            /* [sets, heads, n_q] f32                     */
-    lt_tensor acc[LT_MAX_VALUES];  /* [sets, n_q, heads * head_dim] f32, unscaled */
+    lt_tensor max, sum;           /* [sets, heads, n_q] f32                      */
+    lt_tensor acc[LT_MAX_VALUES]; /* [sets, n_q, heads * head_dim] f32, unscaled */
     int n_values;
 } lt_attention_state;
 
 typedef struct lt_attention_args {
-    const lt_tensor *q;   /* [sets, n_q, heads * head_dim] compute dtype, or f32          */
-    const lt_tensor *k;   /* [1 or sets, n_kv, heads * head_dim]; 1: shared by all sets   */
-    const lt_tensor *v[LT_MAX_VALUES]; /* like k; v[0 .. n_values)                        */
-    lt_tensor *out[LT_MAX_VALUES];     /* like q; written when state == NULL              */
-    int n_values;         /* 1 or 2 */
+    const lt_tensor *q; /* [sets, n_q, heads * head_dim], compute dtype or f32         */
+    const lt_tensor *k; /* [1 or sets, n_kv, heads * head_dim]; 1: shared by all sets  */
+    const lt_tensor *v[LT_MAX_VALUES]; /* like k; v[0 .. n_values)                     */
+    lt_tensor *out[LT_MAX_VALUES];     /* like q; written when state == NULL           */
+    int n_values;                      /* 1 or 2                                       */
     int heads;
-    float scale;          /* usually head_dim^-1/2 */
-    int causal;           /* 1: query i sees keys j <= i (n_q == n_kv, no index)          */
+    float scale; /* usually head_dim^-1/2                                              */
+    int causal;  /* 1: query i sees keys j <= i (n_q == n_kv, no index)                */
     /* Index lists: NULL, or per set a list of key rows, ascending, inside [0, n_kv).
      * n_index[s] may be 0: the set then gets nothing from this call (out = 0). */
     const int32_t *const *index; /* [sets] */
     const int64_t *n_index;      /* [sets] */
-    lt_attention_state *state;   /* NULL: whole attention in one call                     */
+    lt_attention_state *state;   /* NULL: whole attention in one call                  */
 } lt_attention_args;
 
 /* Tolerance against the reference (which uses double for sums): f32 2e-5, bf16 2e-2.
- * n_kv = 0 is allowed (out = 0).  Errors: SHAPE, NOMEM. */
+ * n_kv = 0 is allowed (out = 0). A NaN in q spoils its own row only. The result of a set
+ * has the same bits whatever other sets are in the call.
+ * Scratch: one packed copy of k and v (of a set, when sets have their own), at most
+ * 512 MiB; none with index lists, for a single tile of queries, or above that size.
+ * Errors: SHAPE, ARG (n_values, an index out of range), NOMEM. */
 typedef lt_status lt_attention_fn(const lt_exec *x, const lt_attention_args *a);
 
-/* out[v] = acc[v] / sum, rows with sum == 0 become 0; out like q. */
+/* out[v] = acc[v] / sum, rows with sum == 0 become 0; out f32 or bf16, shaped like q.
+ * Errors: SHAPE. */
 typedef lt_status lt_attention_finish_fn(const lt_exec *x, lt_attention_state *state,
                                          lt_tensor *const *out);
 
-/* Scratch for a problem; free with lt_attention_state_free.  Errors: NOMEM. */
+/* A fresh state in x->pool (host); free with lt_attention_state_free.
+ * Errors: SHAPE, NOMEM. */
 LT_NODISCARD lt_status lt_attention_state_new(const lt_exec *x, int64_t sets, int64_t n_q,
                                               int heads, int64_t head_dim, int n_values,
                                               lt_attention_state *state);

@@ -47,7 +47,8 @@ static inline void raise_max(lt_flash_tile *t, int r, float top)
 }
 
 /* Turn the scores x of row r into weights and account for them. Of the 16 * nv keys the
- * row sees the first n. */
+ * row sees the first n, n >= 1; the others weigh 2^-126, which is nothing beside the 1 of
+ * the largest. */
 LT_INLINE void weigh(lt_flash_tile *t, int r, __m512 *x, int nv, int n, int fine)
 {
     const __m512 factor = _mm512_set1_ps(t->factor);
@@ -72,10 +73,6 @@ LT_INLINE void weigh(lt_flash_tile *t, int r, __m512 *x, int nv, int n, int fine
     LT_UNROLL
     for (int i = 0; i < nv; i++)
         x[i] = exp2_neg(_mm512_fmsub_ps(x[i], factor, max), fine);
-    if (n < 16 * nv) {
-        LT_UNROLL
-        for (int i = 0; i < nv; i++) x[i] = _mm512_maskz_mov_ps(lanes_below(i, n), x[i]);
-    }
 
     LT_UNROLL
     for (int i = 0; i < nv; i++) top[i] = x[i];

@@ -50,7 +50,7 @@ typedef struct lt_flash_tile {
 typedef struct lt_flash_path {
     int keys;      /* keys in a block, a multiple of 32 */
     int row_group; /* rows that the loops take together; divides rows */
-    int rows;      /* rows of a tile for head_dim <= 128; half of it above */
+    int rows;      /* of a tile, head_dim <= 128 (above: half; with lists: twice) */
     int elem;      /* bytes of a packed element: 4 (f32) or 2 (bf16) */
     int dk_align, dv_align;
     size_t scratch; /* bytes */

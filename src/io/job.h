@@ -52,10 +52,11 @@ typedef struct lt_job_found {
 /* Open the folder `path` (made with its parents). WRITE, RESUME and FRESH take the lock,
  * mend what a killed run or a bad disk left in journal and manifest, and remove
  * leftovers of a killed run; so no other rank may write before this returns. FRESH
- * deletes only files that a record names or that have our names. On success *job is the caller's: lt_job_close.
- * Errors: NOINPUT (READ, RESUME: no such folder, no job in it), CANTCREAT (another run holds it, named
- * in the message; not a job folder and not empty; cannot be made), DATA (another format
- * version; no sound head left), IO, NOSPACE, NOMEM, ARG. */
+ * deletes only files that a record names or that have our names. On success *job is the
+ * caller's: lt_job_close.
+ * Errors: NOINPUT (READ, RESUME: no such folder, no job in it), CANTCREAT (another run
+ * holds it, named in the message; not a job folder and not empty; cannot be made), DATA
+ * (another format version; no sound head left), IO, NOSPACE, NOMEM, ARG. */
 LT_NODISCARD lt_status lt_job_open(lt_job **job, const char *path,
                                    const lt_job_options *options);
 
@@ -116,7 +117,8 @@ const lt_record *lt_job_record(const lt_job *job, const char *stage, int64_t uni
                                int64_t step);
 
 /* Check a unit's file against its hash, once per process. When it is missing or damaged
- * the unit is taken as lost: DATA, and it is to be done again. *verified (may be NULL) grows by the bytes read.
+ * the unit is taken as lost: DATA, and it is to be done again. *verified (may be NULL)
+ * grows by the bytes read.
  * Errors: NOINPUT (not recorded), DATA (lost), IO. */
 LT_NODISCARD lt_status lt_job_check(lt_job *job, const char *stage, int64_t unit,
                                     int64_t step, int64_t *verified);

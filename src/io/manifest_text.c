@@ -156,16 +156,27 @@ int lt_line_sound(const char *line, size_t bytes)
     return memcmp(line + n, want, LT_SUM_TAIL) == 0;
 }
 
-/* The parsed object of a line that verifies, or NULL. */
-static json_t *parse_line(const char *line, size_t bytes)
+/* Takes what it needs from an object; strings stay the object's. 0 when it is not fit. */
+typedef int read_fn(const json_t *o, void *out);
+
+/* Parse a line and read it; *o, which keeps the strings, is NULL when the line does not
+ * verify or is not fit. Short of memory jansson reports bad syntax or leaves values out,
+ * and then a sound line would be mended away: so try twice, then look for memory. */
+static lt_status read_line(const char *line, size_t bytes, read_fn *fn, void *out,
+                           json_t **o)
 {
-    if (!lt_line_sound(line, bytes)) return NULL;
-    json_t *o = json_loadb(line, bytes, JSON_REJECT_DUPLICATES, NULL);
-    if (o && !json_is_object(o)) {
-        json_decref(o);
-        o = NULL;
+    *o = NULL;
+    if (!lt_line_sound(line, bytes)) return LT_OK;
+    for (int round = 0; round < 2; round++) {
+        *o = json_loadb(line, bytes, JSON_REJECT_DUPLICATES, NULL);
+        if (json_is_object(*o) && fn(*o, out)) return LT_OK;
+        json_decref(*o);
+        *o = NULL;
     }
-    return o;
+    void *probe = malloc(1 << 20);
+    if (!probe) return LT_FAIL(LT_ERR_NOMEM, "out of memory (manifest)");
+    free(probe);
+    return LT_OK;
 }
 
 static int get_int(const json_t *o, const char *key, int64_t *v)
@@ -227,27 +238,44 @@ static int read_record(const json_t *o, lt_op op, lt_record *r)
     return lt_record_ok(op, r);
 }
 
-static int read_head(const char *line, size_t bytes, const char *format,
-                     lt_manifest_head *h)
+typedef struct head_line {
+    const char *format;
+    lt_manifest_head head;
+} head_line;
+
+static int read_head(const json_t *o, void *out)
 {
+    head_line *l = out;
     lt_manifest_head t = { 0 };
-    json_t *o = parse_line(line, bytes);
-    const char *f = o ? get_text(o, "format") : NULL;
-    int ok = f && strcmp(f, format) == 0 && get_int(o, "version", &t.version);
+    char again[LT_LINE_MAX];
+    const char *f = get_text(o, "format");
+    if (!f || strcmp(f, l->format) != 0 || !get_int(o, "version", &t.version)) return 0;
     /* Another version may have other fields; only its number is of use. */
-    if (ok && t.version == LT_MANIFEST_VERSION)
-        ok = get_int(o, "seq", &t.seq) && get_int(o, "records", &t.records) &&
-             t.seq >= 0 && t.records >= 0 &&
-             copy_text(o, "parent", t.parent, sizeof(t.parent)) &&
-             copy_text(o, "config_sha256", t.id.config_sha256, 65) &&
-             copy_text(o, "input_sha256", t.id.input_sha256, 65) &&
-             copy_text(o, "model_sha256", t.id.model_sha256, 65) &&
-             copy_text(o, "tool_version", t.id.tool_version, 32) &&
-             get_int(o, "created", &t.id.created) && get_int(o, "seed", &t.id.seed) &&
-             lt_head_line((char[LT_LINE_MAX]){ 0 }, &t, 0) > 0;
+    if (t.version == LT_MANIFEST_VERSION &&
+        (!get_int(o, "seq", &t.seq) || !get_int(o, "records", &t.records) ||
+         !copy_text(o, "parent", t.parent, sizeof(t.parent)) ||
+         !copy_text(o, "config_sha256", t.id.config_sha256, 65) ||
+         !copy_text(o, "input_sha256", t.id.input_sha256, 65) ||
+         !copy_text(o, "model_sha256", t.id.model_sha256, 65) ||
+         !copy_text(o, "tool_version", t.id.tool_version, 32) ||
+         !get_int(o, "created", &t.id.created) || !get_int(o, "seed", &t.id.seed) ||
+         lt_head_line(again, &t, 0) == 0))
+        return 0;
+    l->head = t;
+    return 1;
+}
+
+/* The first line of a text. */
+static lt_status take_head(const char *line, size_t len, const char *format,
+                           lt_manifest_head *head, int *sound)
+{
+    head_line l = { .format = format };
+    json_t *o = NULL;
+    const lt_status st = read_line(line, len, read_head, &l, &o);
+    *sound = o != NULL;
+    if (o) *head = l.head;
     json_decref(o);
-    if (ok) *h = t;
-    return ok;
+    return st;
 }
 
 /* ---- reading a text --------------------------------------------------------------- */
@@ -277,25 +305,34 @@ static void damaged(lt_manifest_report *rep, int64_t number)
     if (!rep->first_damaged) rep->first_damaged = number;
 }
 
+typedef struct op_line {
+    lt_record r;
+    lt_op op;
+    int64_t seq;
+    int dropped;
+} op_line;
+
+static int read_listed(const json_t *o, void *out)
+{
+    op_line *l = out;
+    l->dropped = json_is_true(json_object_get(o, "dropped"));
+    return read_record(o, LT_OP_ADD, &l->r);
+}
+
 /* A line of a manifest into m. Only running out of memory is a failure: what m refuses
  * (too many of something) is damage, too. */
 static lt_status take_record(lt_manifest *m, const char *line, size_t len, int64_t number,
                              lt_manifest_report *rep)
 {
-    lt_record r;
-    json_t *o = parse_line(line, len);
-    lt_status st = LT_OK;
-    if (o && read_record(o, LT_OP_ADD, &r)) {
-        st = lt_manifest_apply(m, LT_OP_ADD, &r);
-        if (st == LT_OK && json_is_true(json_object_get(o, "dropped")))
-            st = lt_manifest_apply(m, LT_OP_DROP, &r);
-        if (st == LT_OK)
-            rep->lines_kept++;
-        else
-            damaged(rep, number);
-    } else {
+    op_line l = { 0 };
+    json_t *o = NULL;
+    lt_status st = read_line(line, len, read_listed, &l, &o);
+    if (st == LT_OK && o) st = lt_manifest_apply(m, LT_OP_ADD, &l.r);
+    if (st == LT_OK && o && l.dropped) st = lt_manifest_apply(m, LT_OP_DROP, &l.r);
+    if (st == LT_OK && o)
+        rep->lines_kept++;
+    else
         damaged(rep, number);
-    }
     json_decref(o);
     return st == LT_ERR_NOMEM ? st : LT_OK;
 }
@@ -310,7 +347,7 @@ lt_status lt_manifest_parse(lt_manifest *m, const char *text, size_t bytes,
     size_t len = 0;
     int whole = 0;
     if (next_line(&c, &line, &len, &whole)) {
-        rep.head_ok = whole && read_head(line, len, "longtake-manifest", head);
+        if (whole) LT_TRY(take_head(line, len, "longtake-manifest", head, &rep.head_ok));
         if (!rep.head_ok) damaged(&rep, c.number);
     } else {
         damaged(&rep, 1); /* even an empty list has a head */
@@ -333,12 +370,15 @@ cleanup:
     return st;
 }
 
-static int read_op(const char *s, lt_op *op)
+static int read_op(const json_t *o, void *out)
 {
-    for (int i = 0; s && i <= LT_OP_REMOVE; i++) {
-        if (strcmp(s, op_name[i]) != 0) continue;
-        *op = (lt_op)i;
-        return 1;
+    op_line *l = out;
+    const char *name = get_text(o, "op");
+    if (!name || !get_int(o, "seq", &l->seq) || l->seq < 1) return 0;
+    for (int i = 0; i <= LT_OP_REMOVE; i++) {
+        if (strcmp(name, op_name[i]) != 0) continue;
+        l->op = (lt_op)i;
+        return read_record(o, l->op, &l->r);
     }
     return 0;
 }
@@ -347,24 +387,17 @@ static int read_op(const char *s, lt_op *op)
 static lt_status take_op(lt_manifest *m, const char *line, size_t len, int64_t number,
                          int64_t after_seq, lt_manifest_report *rep)
 {
-    lt_record r;
-    lt_op op = LT_OP_ADD;
-    int64_t seq = 0;
-    json_t *o = parse_line(line, len);
-    lt_status st = LT_OK;
-    const int has_seq = o && get_int(o, "seq", &seq) && seq > 0;
+    op_line l = { 0 };
+    json_t *o = NULL;
+    lt_status st = read_line(line, len, read_op, &l, &o);
     /* Without a head nobody knows where the numbers begin. */
-    if (has_seq && !rep->head_ok && rep->lines_kept == 0) rep->last_seq = seq - 1;
-    if (has_seq && seq > rep->last_seq && read_op(get_text(o, "op"), &op) &&
-        read_record(o, op, &r)) {
-        if (seq > after_seq) st = lt_manifest_apply(m, op, &r);
-        if (st == LT_OK) {
-            rep->missing += seq - rep->last_seq - 1;
-            rep->last_seq = seq;
-            rep->lines_kept++;
-        } else {
-            damaged(rep, number);
-        }
+    if (o && !rep->head_ok && rep->lines_kept == 0) rep->last_seq = l.seq - 1;
+    const int fits = o && l.seq > rep->last_seq;
+    if (st == LT_OK && fits && l.seq > after_seq) st = lt_manifest_apply(m, l.op, &l.r);
+    if (st == LT_OK && fits) {
+        rep->missing += l.seq - rep->last_seq - 1;
+        rep->last_seq = l.seq;
+        rep->lines_kept++;
     } else {
         damaged(rep, number);
     }
@@ -399,7 +432,7 @@ lt_status lt_journal_parse(lt_manifest *m, const char *text, size_t bytes,
     size_t len = 0;
     int whole = 0, taken = 1;
     if (next_line(&c, &line, &len, &whole)) {
-        rep.head_ok = whole && read_head(line, len, "longtake-journal", head);
+        if (whole) LT_TRY(take_head(line, len, "longtake-journal", head, &rep.head_ok));
         if (!rep.head_ok) damaged(&rep, c.number);
         taken = !rep.head_ok || head->version == LT_MANIFEST_VERSION;
         rep.last_seq = rep.head_ok && taken ? head->seq : 0;

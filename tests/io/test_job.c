@@ -255,10 +255,11 @@ static void sweeping(const char *root)
           !util_exists(dir, "video/seg-00001.mp4"));
 }
 
+/* Processor time: other processes on the machine must not fail a test. */
 static double now(void)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 

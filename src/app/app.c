@@ -36,12 +36,13 @@ lt_run_env lt_app_env(const lt_app *app)
                                         restart ? strtoll(restart, NULL, 10) : 0 },
                          .tool_version = lt_app_version(),
                          .fresh = app->cli.fresh,
-                         .allow_path_change = app->cli.allow_path_change };
+                         .allow_path_change = app->cli.allow_path_change,
+                         .hold_isa = 1 };
 }
 
-/* ---- signals --------------------------------------------------------------------------- */
+/* ---- signals ----------------------------------------------------------------------- */
 
-/* A handler gets no context: the one pointer of the program. Set before it is installed. */
+/* A handler gets no context: the one global of the program, set before its install. */
 static lt_stop *stop_of_process;
 static struct timespec first_signal;
 
@@ -78,7 +79,7 @@ void lt_app_catch_signals(lt_app *app)
     sigaction(SIGUSR1, &a, NULL);
 }
 
-/* ---- results --------------------------------------------------------------------------- */
+/* ---- results ----------------------------------------------------------------------- */
 
 json_t *lt_app_number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
 

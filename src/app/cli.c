@@ -79,7 +79,7 @@ static const flag flags[] = {
 
 enum { N_FLAGS = sizeof(flags) / sizeof(*flags) };
 
-/* ---- suggestions --------------------------------------------------------------------- */
+/* ---- suggestions ------------------------------------------------------------------- */
 
 const char *lt_cli_nearest(const char *word, const char *const *names, char out[96])
 {
@@ -128,7 +128,7 @@ static lt_status unknown_command(const char *word)
                    lt_cli_nearest(word, names, near));
 }
 
-/* ---- parsing ------------------------------------------------------------------------- */
+/* ---- parsing ----------------------------------------------------------------------- */
 
 typedef struct parser {
     int argc, i; /* i: the next word */
@@ -136,7 +136,7 @@ typedef struct parser {
     lt_cli *c;
 } parser;
 
-/* Options of other commands are unknown; before the command only those of all are known. */
+/* Options of other commands are unknown; before the command only those of all count. */
 static const flag *find_flag(const lt_cli *c, const char *name, size_t n, char letter)
 {
     for (int i = 0; i < N_FLAGS; i++) {
@@ -263,7 +263,7 @@ void lt_cli_free(lt_cli *cli)
     *cli = (lt_cli){ 0 };
 }
 
-/* ---- help ---------------------------------------------------------------------------- */
+/* ---- help -------------------------------------------------------------------------- */
 
 static void print_flag(const flag *f, FILE *out)
 {

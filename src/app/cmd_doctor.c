@@ -40,7 +40,7 @@ static void line(doctor *d, state s, const char *name, const char *todo, const c
                todo);
 }
 
-/* ---- libraries ------------------------------------------------------------------------------ */
+/* ---- libraries --------------------------------------------------------------------- */
 
 static const char *todo_of(const char *library)
 {
@@ -82,7 +82,7 @@ static void check_encoders(doctor *d)
              "%s", text[0] ? text : "none");
 }
 
-/* ---- the machine ----------------------------------------------------------------------------- */
+/* ---- the machine ------------------------------------------------------------------- */
 
 static const char *reason(lt_cpu_path path)
 {
@@ -156,7 +156,7 @@ static void check_room(doctor *d)
         line(d, NOTE, "disk here", "", "not known");
 }
 
-/* ---- many machines ---------------------------------------------------------------------------- */
+/* ---- many machines ----------------------------------------------------------------- */
 
 static void check_program(doctor *d, const char *name, const char *todo)
 {

@@ -26,7 +26,7 @@ typedef struct plan {
     double union_ratio; /* NaN: does not apply */
 } plan;
 
-/* ---- arithmetic ------------------------------------------------------------------------------ */
+/* ---- arithmetic -------------------------------------------------------------------- */
 
 static void put(plan *p, int i, const char *name, double low, double high)
 {
@@ -94,7 +94,7 @@ cleanup:
     return st;
 }
 
-/* ---- printing -------------------------------------------------------------------------------- */
+/* ---- printing ---------------------------------------------------------------------- */
 
 static double gib(int64_t bytes) { return (double)bytes / (double)(1 << 30); }
 
@@ -202,7 +202,7 @@ static lt_status print_json(const lt_run *r, const lt_request *q, const plan *p,
     return lt_app_print_json(o);
 }
 
-/* ---- what will not work ----------------------------------------------------------------------- */
+/* ---- what will not work ------------------------------------------------------------ */
 
 static void warn(const lt_app *app, json_t *list, const char *text)
 {

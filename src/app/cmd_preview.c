@@ -7,7 +7,7 @@
 #include "io/media_reader.h"
 #include "methods/method.h"
 
-/* ---- which frame ----------------------------------------------------------------------------- */
+/* ---- which frame ------------------------------------------------------------------- */
 
 static double seconds_of(const lt_run *r, int64_t pts)
 {
@@ -60,7 +60,7 @@ cleanup:
     return st;
 }
 
-/* ---- the picture ------------------------------------------------------------------------------ */
+/* ---- the picture ------------------------------------------------------------------- */
 
 typedef struct picture {
     int32_t width, height;
@@ -115,7 +115,7 @@ static lt_status write_picture(const lt_run *r, const lt_tensor *source,
     return st;
 }
 
-/* ---- the command ------------------------------------------------------------------------------ */
+/* ---- the command ------------------------------------------------------------------- */
 
 /* -o, else <stem>.preview.png in the working folder; the run itself has no output. */
 static lt_status picture_path(const lt_cli *cli, lt_config *cfg, char path[LT_PATH_MAX])

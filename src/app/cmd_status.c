@@ -27,7 +27,7 @@ typedef struct job_status {
     json_t *holder; /* what the lock says, NULL when nobody holds it */
 } job_status;
 
-/* ---- who holds it ---------------------------------------------------------------------------- */
+/* ---- who holds it ------------------------------------------------------------------ */
 
 static json_t *read_holder(const char *folder)
 {
@@ -77,7 +77,7 @@ cleanup:
     return st;
 }
 
-/* ---- what is done ---------------------------------------------------------------------------- */
+/* ---- what is done ------------------------------------------------------------------ */
 
 static void count_stage(job_status *s, const char *name)
 {
@@ -86,7 +86,7 @@ static void count_stage(job_status *s, const char *name)
     row->all = lt_contents_units(s->job, &s->cfg, &s->facts, name);
     if (row->all < 0) row->done = lt_manifest_count(lt_job_manifest(s->job), name);
     for (int64_t u = 0; u < row->all; u++)
-        row->done += lt_job_done(s->job, name, u, LT_NO_STEP);
+        row->done += lt_job_unit(s->job, name, u, LT_NO_STEP) != LT_UNIT_TODO;
 }
 
 static lt_status count(job_status *s)
@@ -132,7 +132,7 @@ static void read_metrics(job_status *s)
     if (f) fclose(f);
 }
 
-/* ---- what is left ---------------------------------------------------------------------------- */
+/* ---- what is left ------------------------------------------------------------------ */
 
 /* Seconds until the stage is done at the speed of the log, NaN when not known. */
 static double left(const job_status *s, const stage_row *row)
@@ -160,7 +160,7 @@ static const char *now_at(const job_status *s)
     return NULL;
 }
 
-/* ---- printing -------------------------------------------------------------------------------- */
+/* ---- printing ---------------------------------------------------------------------- */
 
 static lt_status print_json(const job_status *s)
 {

@@ -3,7 +3,7 @@
 /* clang-format off */
 static const char *const edit_examples[] = {
     "longtake edit -i clip.mp4 --model models/sd15 --prompt \"a silver robot\"",
-    "longtake edit configs/draft.yaml -i clip.mp4 --model models/sd15 --prompt \"...\" --to 5",
+    "longtake edit configs/draft.yaml -i clip.mp4 --model models/sd15 --prompt \"...\"",
     "longtake edit job.yaml --set attention.slim=shared --seed 7 -o robot.mp4",
     "mpirun -n 8 longtake edit job.yaml      (stop it with kill -USR1 of mpirun)",
     NULL
@@ -16,7 +16,7 @@ static const char *const plan_examples[] = {
 static const char *const status_examples[] = { "longtake status clip.edited.job", NULL };
 static const char *const verify_examples[] = { "longtake verify clip.edited.job", NULL };
 static const char *const preview_examples[] = {
-    "longtake preview -i clip.mp4 --model models/sd15 --prompt \"a silver robot\" --at 3.5",
+    "longtake preview -i clip.mp4 --model models/sd15 --prompt \"a robot\" --at 3.5",
     "longtake preview job.yaml --at 00:12:30 --compare -o look.png", NULL
 };
 static const char *const models_examples[] = {
@@ -24,8 +24,9 @@ static const char *const models_examples[] = {
     "longtake models verify models/sd15",
     "longtake models check models/sd15 --golden sd15.safetensors --dtype bf16", NULL
 };
-static const char *const doctor_examples[] = { "longtake doctor", "longtake doctor --json",
-                                               NULL };
+static const char *const doctor_examples[] = {
+    "longtake doctor", "longtake doctor --json", NULL
+};
 
 const lt_command lt_commands[] = {
     { "edit", LT_CMD_EDIT, "[JOB.yaml]", "edit a video, or continue where a job stands",
@@ -40,7 +41,7 @@ const lt_command lt_commands[] = {
       resume_examples, "", 1, 1, 0, lt_cmd_resume },
     { "plan", LT_CMD_PLAN, "[JOB.yaml]", "check a job and estimate time, memory, disk",
       plan_examples,
-      "Checks what edit would check, times the kernels for a second or two, runs nothing.\n"
+      "Checks what edit would check, times the kernels for some seconds, runs nothing.\n"
       "Start it with as many processes and threads as the edit will have.\n",
       0, 1, 1, lt_cmd_plan },
     { "status", LT_CMD_STATUS, "DIR", "how far a job is, and what is left",
@@ -53,14 +54,14 @@ const lt_command lt_commands[] = {
       1, 1, 0, lt_cmd_verify },
     { "preview", LT_CMD_PREVIEW, "[JOB.yaml]", "one edited frame as PNG",
       preview_examples,
-      "Edits the frame alone, at the working size: quick, but its neighbours are not seen.\n",
+      "Edits the frame alone, at the working size: quick, but neighbours are not seen.\n",
       0, 1, 1, lt_cmd_preview },
     { "models", LT_CMD_MODELS, "list|verify|check", "find, verify and check models",
       models_examples,
-      "list [DIR...]  models in the folders given, $LONGTAKE_MODELS (separated by colons),\n"
-      "               ./models, and the Hugging Face cache ($HF_HUB_CACHE)\n"
+      "list [DIR...]  models in these folders, or in those of $LONGTAKE_MODELS (colons\n"
+      "               between), ./models and the Hugging Face cache ($HF_HUB_CACHE)\n"
       "verify DIR     read every file, tensor and value; print the hashes\n"
-      "check DIR --golden FILE   run the models on stored inputs and compare the outputs\n",
+      "check DIR --golden FILE   run them on stored inputs and compare the outputs\n",
       1, 64, 0, lt_cmd_models },
     { "doctor", LT_CMD_DOCTOR, "", "what this machine has and lacks for longtake",
       doctor_examples, "", 0, 0, 0, lt_cmd_doctor },

@@ -10,7 +10,7 @@
 #include "app/version.h"
 #include "core/file.h"
 
-/* ---- start ------------------------------------------------------------------------------- */
+/* ---- start ------------------------------------------------------------------------- */
 
 static int under_mpi(void)
 {
@@ -88,7 +88,7 @@ static void warn_of_lonely_tasks(const lt_app *app)
                     tasks);
 }
 
-/* ---- what needs no command ----------------------------------------------------------------- */
+/* ---- what needs no command --------------------------------------------------------- */
 
 static void print_version(void)
 {
@@ -118,7 +118,7 @@ cleanup:
     return st;
 }
 
-/* ---- end ----------------------------------------------------------------------------------- */
+/* ---- end --------------------------------------------------------------------------- */
 
 /* What to add to a message so that the user knows that work is not lost. */
 static const char *comfort(const lt_app *app, lt_status st)

@@ -77,7 +77,7 @@ static lt_status time_piece(piece *p, piece_fn *run, double macs, double *speed)
     return LT_OK;
 }
 
-/* ---- the pieces ------------------------------------------------------------------------------ */
+/* ---- the pieces -------------------------------------------------------------------- */
 
 static lt_status run_conv(piece *p)
 {
@@ -210,7 +210,7 @@ cleanup:
     return st;
 }
 
-/* ---- all of them ------------------------------------------------------------------------------ */
+/* ---- all of them ------------------------------------------------------------------- */
 
 /* The self-attention layer with the most tokens. */
 static lt_status largest_site(const lt_run *r, lt_attention_site *best)

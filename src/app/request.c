@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- from the command line ----------------------------------------------------------------- */
+/* ---- from the command line --------------------------------------------------------- */
 
 static lt_status apply(lt_config *cfg, const lt_setting *s)
 {
@@ -96,7 +96,7 @@ cleanup:
     return st;
 }
 
-/* ---- to the other ranks -------------------------------------------------------------------- */
+/* ---- to the other ranks ------------------------------------------------------------ */
 
 /* Collective. */
 static lt_status share_text(lt_app *app, char **text)

@@ -250,12 +250,13 @@ cleanup:
 
 /* ---- the parts of a run -------------------------------------------------------------------- */
 
-static lt_status open_compute(lt_run *r, const findings *f)
+static lt_status open_compute(lt_run *r, const lt_run_env *env, const findings *f)
 {
     lt_status st = LT_OK;
     const int64_t want = r->cfg->run.threads;
     const int n = want > 0 ? (int)want : lt_threads_available();
     r->path = f->path;
+    if (env->hold_isa) LT_TRY(lt_kernels_limit_isa(f->path));
     LT_TRY(kernels_of(r->cfg, f->path, &r->x.k));
     LT_TRY(lt_kernels_threads_open(n, &r->x.threads));
     LT_TRY(lt_pool_open(&r->x.pool, LT_HOST, "activations", (size_t)r->cfg->run.memory));
@@ -496,7 +497,7 @@ static lt_status open_all(lt_run *r, const lt_facts *facts, const lt_run_env *en
     LT_TRY(lt_comm_agree(r->comm, r->rank == 0 ? look(r, env, f, s) : LT_OK));
     LT_TRY(share_findings(r, f));
     r->frames = f->frames; /* owned from here on */
-    st = open_compute(r, f);
+    st = open_compute(r, env, f);
     if (st == LT_OK)
         st = lt_model_load(&r->x, r->cfg->model.path,
                            env->parts ? env->parts : LT_MODEL_ALL, &r->model);

@@ -18,6 +18,8 @@ typedef struct lt_run_env {
     int resume_only;           /* `resume DIR`: the folder must exist */
     int allow_path_change;     /* --allow-path-change */
     int no_job;                /* plan, preview: touch no job folder */
+    int hold_isa;              /* 1: hold oneDNN to the job's CPU path; see
+                                * lt_kernels_limit_isa: for programs that run one job */
     lt_model_parts parts;      /* 0 = all */
     char job_dir[LT_PATH_MAX]; /* absolute; unused with no_job */
 } lt_run_env;

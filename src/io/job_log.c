@@ -93,7 +93,7 @@ static lt_status check_version(const lt_job *job, int head_ok, const lt_manifest
         (long long)h->version, LT_MANIFEST_VERSION, job->path);
 }
 
-/* Which manifest to build on: the newest that is whole, else what has more sound lines. */
+/* The manifest to build on: the newest that is whole, else what has more sound lines. */
 static listing *choose(listing *main, listing *prev)
 {
     if (main->rep.whole) return main;

@@ -268,7 +268,7 @@ static void machine_name(char *out, size_t size)
 
 static void print_roof(const bench *b, const char *what, double rate, const char *unit)
 {
-    printf("\"%s\",%s,%s,%s,%d,wall,roof,%s,,,,%.1f,%s,1\n", b->machine, LT_REVISION,
+    printf("\"%s\",%s,%s,%s,%d,cpu,roof,%s,,,,%.1f,%s,1\n", b->machine, LT_REVISION,
            b->x.k->name, lt_dtype_name(b->x.k->compute), b->threads, what, rate, unit);
 }
 

@@ -3,6 +3,12 @@
 
 #include "kernels/vec.h"
 
+LT_INLINE vf add_term(vf sum, vf x, int square)
+{
+    if (square) return v_fma(x, x, sum);
+    return sum + x;
+}
+
 /* ---- group norm ------------------------------------------------------------------
  *
  * The pixels of a sample are cut into chunks (by the sample's shape only). Pass one
@@ -10,7 +16,7 @@
  * drowns in a large mean. They are joined in double, in order. Pass two writes. A sample
  * of one chunk does both while it lies in the cache. */
 
-enum { CHUNK = 65536 }; /* values */
+enum { CHUNK = 32768 }; /* values */
 
 typedef struct group_job {
     const lt_group_norm_args *a;
@@ -19,38 +25,70 @@ typedef struct group_job {
     float *norm;  /* [n][2][c]: mean and scale of each channel's group */
 } group_job;
 
-/* Sum of (x - mean), or of its square, of one vector of channels over the rows. */
-LT_INLINE vf sum_rows(const void *in, lt_dtype t, int64_t at, int64_t rows, int64_t c,
-                      int64_t part, vf mean, int square)
+/* Channels are taken WIDE vectors at a time, the last ones singly. */
+enum { WIDE = 4 };
+
+/* Add (x - mean) or its square of one row to nv sums; `part` of a vector when nv is 1
+ * and that is below VW. */
+LT_INLINE void add_row(const void *in, lt_dtype t, int64_t at, int nv, int64_t part,
+                       const vf *mean, int square, vf *sum)
 {
-    vf even = v_set(0), odd = v_set(0);
-    for (int64_t r = 0; r < rows; r++, at += c) {
-        const vf x =
-            (part >= VW ? v_load(in, t, at) : v_load_part(in, t, at, part)) - mean;
-        vf *sum = r & 1 ? &odd : &even;
-        if (square)
-            *sum = v_fma(x, x, *sum);
-        else
-            *sum += x;
+    const int whole = nv > 1 || part >= VW;
+#pragma GCC unroll 4
+    for (int v = 0; v < nv; v++) {
+        const vf y = whole ? v_load(in, t, at + v * VW) : v_load_part(in, t, at, part);
+        sum[v] = add_term(sum[v], y - mean[v], square);
     }
-    return even + odd;
 }
 
-/* One vector of channels (`part` of them when that is below VW). Its column of the
- * chunk stays in the first cache between the two passes. */
-LT_INLINE void measure_channels(const void *in, lt_dtype t, int64_t at, int64_t rows,
-                                int64_t c, int64_t part, float *mean, float *squares)
+/* The sums over all rows; a second chain a vector hides the latency. */
+LT_INLINE void sum_rows(const void *in, lt_dtype t, int64_t at, int64_t rows, int64_t c,
+                        int nv, int64_t part, const vf *mean, int square, vf *sum)
 {
-    const vf sum = sum_rows(in, t, at, rows, c, part, v_set(0), 0);
-    const vf m = sum / v_set((float)rows);
-    const vf q = sum_rows(in, t, at, rows, c, part, m, 1);
-    if (part >= VW) {
-        v_store(mean, LT_F32, 0, m);
-        v_store(squares, LT_F32, 0, q);
-    } else {
-        v_store_part(mean, LT_F32, 0, part, m);
-        v_store_part(squares, LT_F32, 0, part, q);
+    vf odd[WIDE];
+#pragma GCC unroll 4
+    for (int v = 0; v < nv; v++) sum[v] = odd[v] = v_set(0);
+    for (int64_t r = 0; r + 2 <= rows; r += 2) {
+        add_row(in, t, at + r * c, nv, part, mean, square, sum);
+        add_row(in, t, at + (r + 1) * c, nv, part, mean, square, odd);
     }
+    if (rows & 1) add_row(in, t, at + (rows - 1) * c, nv, part, mean, square, sum);
+#pragma GCC unroll 4
+    for (int v = 0; v < nv; v++) sum[v] += odd[v];
+}
+
+/* Their columns of the chunk stay in the first cache between the two passes. */
+LT_INLINE void measure_channels(const void *in, lt_dtype t, int64_t at, int64_t rows,
+                                int64_t c, int nv, int64_t part, float *mean,
+                                float *squares)
+{
+    vf m[WIDE], q[WIDE], zero[WIDE];
+#pragma GCC unroll 4
+    for (int v = 0; v < nv; v++) zero[v] = v_set(0);
+    sum_rows(in, t, at, rows, c, nv, part, zero, 0, m);
+#pragma GCC unroll 4
+    for (int v = 0; v < nv; v++) m[v] /= v_set((float)rows);
+    sum_rows(in, t, at, rows, c, nv, part, m, 1, q);
+#pragma GCC unroll 4
+    for (int v = 0; v < nv; v++) {
+        if (nv > 1 || part >= VW) {
+            v_store(mean, LT_F32, v * VW, m[v]);
+            v_store(squares, LT_F32, v * VW, q[v]);
+        } else {
+            v_store_part(mean, LT_F32, 0, part, m[v]);
+            v_store_part(squares, LT_F32, 0, part, q[v]);
+        }
+    }
+}
+
+LT_INLINE void measure_rows(const void *in, lt_dtype t, int64_t at, int64_t rows,
+                            int64_t c, float *mean)
+{
+    int64_t i = 0;
+    for (; i + WIDE * VW <= c; i += WIDE * VW)
+        measure_channels(in, t, at + i, rows, c, WIDE, VW, mean + i, mean + c + i);
+    for (; i < c; i += VW)
+        measure_channels(in, t, at + i, rows, c, 1, c - i, mean + i, mean + c + i);
 }
 
 static int64_t chunk_rows(const group_job *j, int64_t chunk)
@@ -64,12 +102,7 @@ static void measure_chunk(const group_job *j, int64_t n, int64_t chunk)
     const int64_t c = j->c, at = (n * j->pixels + chunk * j->chunk) * c;
     const int64_t rows = chunk_rows(j, chunk);
     float *mean = j->parts + (n * j->n_chunks + chunk) * 2 * c;
-    for (int64_t i = 0; i < c; i += VW) {
-        const int64_t part = c - i;
-        LT_WITH_DTYPE(j->a->in->dtype, T,
-                      measure_channels(j->a->in->data, T, at + i, rows, c, part, mean + i,
-                                       mean + c + i));
-    }
+    LT_WITH_DTYPE(j->a->in->dtype, T, measure_rows(j->a->in->data, T, at, rows, c, mean));
 }
 
 /* Mean and scale of group g of sample n, from the parts of its channels. */
@@ -203,12 +236,6 @@ cleanup:
 /* ---- layer norm ------------------------------------------------------------------ */
 
 enum { ROW_VALUES = 32768 }; /* of one tile */
-
-LT_INLINE vf add_term(vf sum, vf x, int square)
-{
-    if (square) return v_fma(x, x, sum);
-    return sum + x;
-}
 
 /* Sum of (x - mean), or of its square, of one row. */
 LT_INLINE float row_sum(const void *in, lt_dtype t, int64_t at, int64_t c, float mean,

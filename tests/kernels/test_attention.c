@@ -440,6 +440,14 @@ static void check_errors(const lt_kernels *k)
     bad = good;
     bad.causal = 1;
     CHECK(k->attention(&x, &bad) == LT_ERR_SHAPE);
+
+    lt_pool *small;
+    CHECK(lt_pool_open(&small, LT_HOST, "small", 100) == LT_OK);
+    const lt_exec poor = { .k = k, .pool = small };
+    CHECK(k->attention(&poor, &good) == LT_ERR_NOMEM);
+    CHECK(lt_pool_used(small) == 0);
+    lt_pool_close(&small);
+
     p.list[1][0] = 9;
     CHECK(p.n_list[1] > 0 && k->attention(&x, &good) == LT_ERR_ARG);
     lt_tensor_free(&out);

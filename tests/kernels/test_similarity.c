@@ -346,6 +346,14 @@ static void check_errors(const lt_kernels *k)
     CHECK(k->best_match(&x, &m) == LT_ERR_SHAPE);
     m.b = &a;
     CHECK(k->best_match(&x, &m) == LT_OK);
+    if (k->path != LT_PATH_REF) { /* the reference needs no scratch */
+        lt_pool *small;
+        CHECK(lt_pool_open(&small, LT_HOST, "small", 100) == LT_OK);
+        const lt_exec poor = { .k = k, .pool = small };
+        CHECK(k->best_match(&poor, &m) == LT_ERR_NOMEM);
+        CHECK(lt_pool_used(small) == 0);
+        lt_pool_close(&small);
+    }
     m.rows_per_tile = 0;
     CHECK(k->best_match(&x, &m) == LT_ERR_ARG);
     CHECK(k->top_k(&x, &s, 3, &i) == LT_ERR_ARG);

@@ -13,7 +13,7 @@ typedef struct lt_exec lt_exec;
 typedef struct lt_conv lt_conv; /* packed weights; opaque */
 
 typedef struct lt_conv_shape {
-    int stride;                   /* 1 or 2, both directions */
+    int stride;                   /* >= 1, both directions */
     int top, left, bottom, right; /* zero padding, pixels */
 } lt_conv_shape;
 
@@ -26,7 +26,9 @@ typedef struct lt_conv_args {
 } lt_conv_args;
 
 /* w: [c_out][c_in][kh][kw] f32 / f16 / bf16 on the host (diffusers' layout), bias:
- * [c_out] or NULL; borrowed.  Errors: NOMEM, SHAPE, INTERNAL. */
+ * [c_out] or NULL; borrowed. Padding is smaller than the kernel. *out is bound to x->pool
+ * and its thread, as packed linear weights are; the first image of a new size may lay
+ * the weights anew.  Errors: NOMEM, SHAPE, INTERNAL. */
 typedef lt_status lt_conv_pack_fn(const lt_exec *x, const lt_tensor *w,
                                   const lt_tensor *bias, lt_conv_shape shape,
                                   lt_conv **out);

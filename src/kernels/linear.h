@@ -24,7 +24,9 @@ typedef struct lt_linear_args {
 } lt_linear_args;
 
 /* w: [n_out][n_in] f32 / f16 / bf16 on the host, bias: [n_out] or NULL; both borrowed.
- * *out is owned by the caller (linear_free).  Errors: NOMEM, SHAPE, INTERNAL. */
+ * *out is owned by the caller (linear_free). Its memory comes from x->pool and belongs to
+ * the thread of that pool: the first call for a new tile shape may lay the weights anew.
+ * Errors: NOMEM, SHAPE, INTERNAL. */
 typedef lt_status lt_linear_pack_fn(const lt_exec *x, const lt_tensor *w,
                                     const lt_tensor *bias, lt_linear **out);
 /* Tolerance against the reference: f32 2e-5, bf16 2e-2 (max|a-b| / max|b|).

@@ -157,6 +157,46 @@ static void colours(void)
     }
 }
 
+static double pq_code(double nits)
+{
+    const double m1 = 2610.0 / 16384, m2 = 2523.0 / 32, y = pow(nits / 10000, m1);
+    return pow((3424.0 / 4096 + 2413.0 / 128 * y) / (1 + 2392.0 / 128 * y), m2);
+}
+
+/* A grey ramp in PQ: dark greys keep their light, 1000 cd/m2 is white, grey stays grey. */
+static void tone_mapping(void)
+{
+    static const double nits[8] = { 0, 5, 36.54, 60, 203, 500, 1000, 4000 };
+    FILE *f = fopen("bars.raw", "wb");
+    CHECK(f);
+    for (int c = 0; c < 3; c++)
+        for (int i = 0; i < 256 * 64; i++) {
+            const double y = 64 + 876 * pq_code(nits[i % 256 / 32]);
+            const uint16_t code = (uint16_t)(c ? 512 : lrint(y));
+            CHECK(fwrite(&code, 2, 1, f) == 1);
+        }
+    fclose(f);
+    FFMPEG(
+        "-f rawvideo -s 256x64 -pix_fmt yuv444p10le -i bars.raw -c:v ffv1 -colorspace "
+        "bt2020nc -color_range tv -color_primaries bt2020 -color_trc smpte2084 hdr.mkv");
+    lt_media_info info;
+    const lt_media_reader_options opt = { .format = LT_MEDIA_U8, .tone_map = 1 };
+    uint8_t *p = first_frame("hdr.mkv", &opt, &info), *q = p;
+    CHECK(info.hdr && info.color.transfer == 16);
+    int last = -1;
+    for (int i = 0; i < 8; i++) {
+        q = p + (32 * 256 + i * 32 + 16) * 3;
+        CHECK(abs(q[0] - q[1]) <= 1 && abs(q[1] - q[2]) <= 1);
+        CHECK(i == 7 || q[0] > last);
+        last = q[0];
+        const double light = nits[i] / 203, dark = 1.099 * pow(light, 0.45) - 0.099;
+        if (nits[i] > 4 && nits[i] < 61) CHECK(fabs(q[0] - 255 * dark) < 1.6);
+    }
+    CHECK(p[(32 * 256 + 16) * 3] == 0 && p[(32 * 256 + 6 * 32 + 16) * 3] >= 254 &&
+          *q == 255);
+    free(p);
+}
+
 /* Formats of other shapes: packed, RGB, palette, grey. Red must come out as red. */
 static void formats(void)
 {
@@ -431,6 +471,7 @@ int main(void)
     memory(); /* first: the peak must be its own */
     bad_inputs();
     colours();
+    tone_mapping();
     formats();
     upright(90);
     upright(180);

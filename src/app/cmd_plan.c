@@ -82,10 +82,8 @@ static lt_status make(lt_app *app, lt_run *r, const lt_request *q, plan *p)
     lt_status st = LT_OK;
     *p = (plan){ .processes = app->size, .n_frames = r->n_frames };
     p->threads = lt_threads_count(r->x.threads);
-    st = lt_method_work(r, &p->work);
-    if (st == LT_OK && p->work.memory < INT64_MAX / 2)
-        p->memory_here = lt_machine_memory();
-    LT_TRY(lt_comm_agree(app->comm, st));
+    p->memory_here = lt_machine_memory();
+    LT_TRY(lt_comm_agree(app->comm, lt_method_work(r, &p->work)));
     LT_TRY(lt_measure_speeds(r, &p->speeds));
     p->disk_here = lt_machine_disk(q->job_dir);
     p->union_ratio = union_ratio(&q->cfg, p->work.clips_most);
@@ -98,16 +96,30 @@ cleanup:
 
 static double gib(int64_t bytes) { return (double)bytes / (double)(1 << 30); }
 
+static const char *size_text(int64_t bytes, char out[LT_UNIT_TEXT_MAX])
+{
+    const char *const units[] = { "KiB", "MiB", "GiB", "TiB" };
+    double v = (double)bytes / 1024;
+    int u = 0;
+    for (; u < 3 && v >= 1000; u++) v /= 1024;
+    snprintf(out, LT_UNIT_TEXT_MAX, "%.3g %s", v, units[u]);
+    return bytes < 0 ? strcpy(out, "not known") : out;
+}
+
+static const char *time_text(double seconds, char out[LT_UNIT_TEXT_MAX])
+{
+    return seconds < 1 ? strcpy(out, "below 1s") : lt_duration_format(seconds, out);
+}
+
 static int is_range(double low, double high) { return high > low * 1.05 + 0.5; }
 
 static void print_span(const char *name, double low, double high, int adaptive)
 {
     char a[LT_UNIT_TEXT_MAX], b[LT_UNIT_TEXT_MAX];
     if (adaptive && is_range(low, high))
-        printf("  %-10s %s to %s\n", name, lt_duration_format(low, a),
-               lt_duration_format(high, b));
+        printf("  %-10s %s to %s\n", name, time_text(low, a), time_text(high, b));
     else
-        printf("  %-10s %s\n", name, lt_duration_format(high, b));
+        printf("  %-10s %s\n", name, time_text(high, b));
 }
 
 static void print_job(const lt_run *r, const lt_request *q)
@@ -123,11 +135,11 @@ static void print_job(const lt_run *r, const lt_request *q)
            q->cfg.model.path);
 }
 
-static void print_plan(const lt_app *app, const lt_run *r, const lt_request *q,
-                       const plan *p)
+static void print_plan(const lt_run *r, const lt_request *q, const plan *p)
 {
     const lt_work *w = &p->work;
     const int adaptive = w->clips < w->clips_most;
+    char a[LT_UNIT_TEXT_MAX], b[LT_UNIT_TEXT_MAX];
     print_job(r, q);
     printf("machine  %s, %s, %lld process%s of %lld threads\n", lt_cpu_path_name(r->path),
            lt_dtype_name(r->x.k->compute), (long long)p->processes,
@@ -142,10 +154,11 @@ static void print_plan(const lt_app *app, const lt_run *r, const lt_request *q,
         if (p->stage[i].high > 0)
             print_span(p->stage[i].name, p->stage[i].low, p->stage[i].high, adaptive);
     print_span("all", p->low, p->high, adaptive);
-    printf("memory   %.2f GiB a process; available %.2f GiB\n", gib(w->memory),
-           gib(p->memory_here));
-    printf("disk     %.2f GiB at most, %.2f GiB stay; free %.2f GiB\n", gib(w->disk),
-           gib(w->disk_result), gib(p->disk_here));
+    printf("memory   %s a process; available %s\n", size_text(w->memory, a),
+           size_text(p->memory_here, b));
+    printf("disk     %s at most, of which %s stay;", size_text(w->disk, a),
+           size_text(w->disk_result, b));
+    printf(" free %s\n", size_text(p->disk_here, a));
     if (isfinite(p->union_ratio))
         printf("slim     query: the lists of all query frames together would cover about "
                "%.0f %%\n         of the tokens (as if chosen independently)\n",
@@ -155,7 +168,6 @@ static void print_plan(const lt_app *app, const lt_run *r, const lt_request *q,
            p->speeds.unet_real
                ? "a whole UNet evaluation was timed"
                : "speed from single kernels, the UNet's rest is like them");
-    (void)app;
 }
 
 static json_t *stages_json(const plan *p)
@@ -221,23 +233,22 @@ static void warn_of_limits(const lt_app *app, const lt_request *q, const plan *p
     const int64_t budget = q->cfg.run.memory;
     if (p->memory_here >= 0 && need > gib(p->memory_here)) {
         snprintf(text, sizeof(text),
-                 "memory: %.2f GiB are needed and %.2f GiB available, if all processes "
-                 "run here: lower segments.keyframes (now %lld) or size.max_pixels "
-                 "(a frame has %lld), or use fewer processes",
-                 need, gib(p->memory_here), (long long)q->cfg.segments.keyframes,
-                 (long long)p->n_frames);
+                 "memory: %.3f GiB are needed and %.3f GiB available, if all processes "
+                 "run here: lower segments.keyframes (now %lld) or size.max_pixels, or "
+                 "use fewer processes",
+                 need, gib(p->memory_here), (long long)q->cfg.segments.keyframes);
         warn(app, list, text);
     }
     if (budget > 0 && w->memory > budget) {
         snprintf(text, sizeof(text),
-                 "memory: a process needs %.2f GiB and run.memory allows %.2f GiB: raise "
+                 "memory: a process needs %.3f GiB and run.memory allows %.3f GiB: raise "
                  "it, or lower segments.keyframes (now %lld) or size.max_pixels",
                  gib(w->memory), gib(budget), (long long)q->cfg.segments.keyframes);
         warn(app, list, text);
     }
     if (p->disk_here >= 0 && w->disk > p->disk_here) {
         snprintf(text, sizeof(text),
-                 "disk: %.2f GiB are needed and %.2f GiB free (%.200s): make room, or "
+                 "disk: %.3f GiB are needed and %.3f GiB free (%.200s): make room, or "
                  "give another --job",
                  gib(w->disk), gib(p->disk_here), q->job_dir);
         warn(app, list, text);
@@ -251,19 +262,23 @@ static lt_status run_plan(lt_app *app, const lt_request *q)
     lt_run *r = NULL;
     plan p;
     json_t *warnings = json_array();
+    lt_config cfg = { 0 };
     lt_run_env env = lt_app_env(app);
     env.no_job = 1;
-    LT_TRY(lt_run_open(&q->cfg, NULL, &env, &r));
+    LT_TRY(lt_config_copy(&cfg, &q->cfg));
+    cfg.run.memory = 0; /* what is too small is told, not run into */
+    LT_TRY(lt_run_open(&cfg, NULL, &env, &r));
     LT_TRY(make(app, r, q, &p));
     if (app->rank > 0) goto cleanup;
     warn_of_limits(app, q, &p, warnings);
     if (app->cli.json)
         LT_TRY(print_json(r, q, &p, warnings));
     else
-        print_plan(app, r, q, &p);
+        print_plan(r, q, &p);
 cleanup:
     json_decref(warnings);
     lt_run_discard(&r);
+    lt_config_free(&cfg);
     return st;
 }
 

@@ -10,7 +10,9 @@ enum { STAGES_MAX = 16, RANKS_MAX = 4096 };
 typedef struct stage_row {
     const char *name;
     int64_t done, all; /* units; all = -1: not known yet */
-    int64_t n_timed;   /* units of the log */
+    const char *parts; /* stage of the saved states within its units, or NULL */
+    double per_unit;   /* lines of the log a unit makes, states included */
+    double timed;      /* units the log knows of, whole and begun */
     double seconds;    /* they took */
 } stage_row;
 
@@ -79,10 +81,26 @@ cleanup:
 
 /* ---- what is done ------------------------------------------------------------------ */
 
+/* Long units save their state on the way: a line of the log each. */
+static void set_parts(const job_status *s, stage_row *row)
+{
+    int64_t steps = 0;
+    if (!strcmp(row->name, "edit")) {
+        row->parts = "state";
+        steps = s->cfg.sampler.steps;
+    } else if (!strcmp(row->name, "inversion")) {
+        row->parts = "inversion-state";
+        steps = s->cfg.sampler.inversion_steps;
+    }
+    if (row->parts)
+        row->per_unit = ceil((double)steps / (double)s->cfg.run.checkpoint_steps);
+}
+
 static void count_stage(job_status *s, const char *name)
 {
     stage_row *row = &s->row[s->n++];
-    *row = (stage_row){ .name = name };
+    *row = (stage_row){ .name = name, .per_unit = 1 };
+    set_parts(s, row);
     row->all = lt_contents_units(s->job, &s->cfg, &s->facts, name);
     if (row->all < 0) row->done = lt_manifest_count(lt_job_manifest(s->job), name);
     for (int64_t u = 0; u < row->all; u++)
@@ -107,16 +125,16 @@ static lt_status count(job_status *s)
 static void take_line(job_status *s, const char *text)
 {
     json_t *o = json_loads(text, 0, NULL);
-    const char *event = json_string_value(json_object_get(o, "event"));
     const char *stage = json_string_value(json_object_get(o, "stage"));
     const json_int_t rank = json_integer_value(json_object_get(o, "rank"));
-    if (event && !strcmp(event, "unit_done") && stage)
-        for (int i = 0; i < s->n; i++) {
-            if (strcmp(s->row[i].name, stage) != 0) continue;
-            s->row[i].n_timed++;
-            s->row[i].seconds += json_number_value(json_object_get(o, "seconds"));
-            if (rank >= s->n_ranks && rank < RANKS_MAX) s->n_ranks = (int)rank + 1;
-        }
+    for (int i = 0; stage && i < s->n; i++) {
+        stage_row *row = &s->row[i];
+        if (strcmp(row->name, stage) && (!row->parts || strcmp(row->parts, stage)))
+            continue;
+        row->timed += 1 / row->per_unit;
+        row->seconds += json_number_value(json_object_get(o, "seconds"));
+        if (rank >= s->n_ranks && rank < RANKS_MAX) s->n_ranks = (int)rank + 1;
+    }
     json_decref(o);
 }
 
@@ -138,10 +156,11 @@ static void read_metrics(job_status *s)
 static double left(const job_status *s, const stage_row *row)
 {
     if (row->all >= 0 && row->done >= row->all) return 0;
-    if (row->all < 0 || row->n_timed == 0) return NAN;
+    if (row->all < 0 || row->timed <= 0) return NAN;
     const double parallel =
         strcmp(row->name, "mux") && strcmp(row->name, "clips") ? (double)s->n_ranks : 1;
-    return (double)(row->all - row->done) * row->seconds / (double)row->n_timed /
+    const double begun = fmin(fmax(row->timed, (double)row->done), (double)row->all);
+    return ((double)row->all - begun) * row->seconds / row->timed /
            (parallel < 1 ? 1 : parallel);
 }
 
@@ -167,7 +186,7 @@ static lt_status print_json(const job_status *s)
     json_t *stages = json_array();
     for (int i = 0; i < s->n; i++) {
         const stage_row *r = &s->row[i];
-        const double each = r->n_timed ? r->seconds / (double)r->n_timed : NAN;
+        const double each = r->timed > 0 ? r->seconds / r->timed : NAN;
         (void)json_array_append_new(
             stages,
             json_pack("{s:s, s:I, s:o, s:o, s:o}", "name", r->name, "done",
@@ -187,8 +206,8 @@ static void print_row(const job_status *s, const stage_row *r)
     char all[32] = "?", each[40] = "", eta[LT_UNIT_TEXT_MAX];
     const double seconds = left(s, r);
     if (r->all >= 0) snprintf(all, sizeof(all), "%lld", (long long)r->all);
-    if (r->n_timed)
-        snprintf(each, sizeof(each), "%.3g s a unit", r->seconds / (double)r->n_timed);
+    if (r->timed > 0)
+        snprintf(each, sizeof(each), "%.3g s a unit", r->seconds / r->timed);
     printf("  %-10s %6lld of %-6s units  %-16s", r->name, (long long)r->done, all, each);
     if (isfinite(seconds) && seconds > 0)
         printf(" %s left", lt_duration_format(seconds, eta));

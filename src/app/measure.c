@@ -7,7 +7,7 @@
 #define REPEAT 0.25
 #define TRIAL  0.8
 
-enum { TEXT_TOKENS = 77, HEAD_MAX = 160 };
+enum { TEXT_TOKENS = 77 };
 
 /* What a timed piece needs; the functions below run it once. */
 typedef struct piece {
@@ -61,20 +61,19 @@ cleanup:
  * piece whose first run takes longer is believed as it is. */
 static lt_status time_piece(piece *p, piece_fn *run, double macs, double *speed)
 {
-    double begin = lt_run_clock(), seconds;
-    int n = 0;
+    int n = 1;
+    double begin = lt_run_clock();
     lt_status st = run(p);
-    if (st != LT_OK) return st;
-    seconds = lt_run_clock() - begin;
-    for (n = 1, begin = lt_run_clock() - seconds; seconds < REPEAT; n++) {
-        if (n == 1) begin = lt_run_clock(); /* the first run warmed up only */
-        st = run(p);
-        if (st != LT_OK) return st;
-        seconds = lt_run_clock() - begin;
+    double seconds = lt_run_clock() - begin;
+    if (st == LT_OK && seconds < REPEAT) {
+        begin = lt_run_clock();
+        for (n = 0, seconds = 0; st == LT_OK && seconds < REPEAT; n++) {
+            st = run(p);
+            seconds = lt_run_clock() - begin;
+        }
     }
-    const int counted = n == 1 ? 1 : n - 1;
-    *speed = macs * counted / fmax(seconds, 1e-9);
-    return LT_OK;
+    if (st == LT_OK) *speed = macs * n / fmax(seconds, 1e-9);
+    return st;
 }
 
 /* ---- the pieces -------------------------------------------------------------------- */

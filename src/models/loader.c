@@ -6,17 +6,24 @@
 
 #include "models/expect.h"
 
+/* Tell the visitor; with weights, find the tensor. *t stays NULL without. */
+static lt_status find(const lt_loader *l, const char *name, int ndim,
+                      const int64_t *shape, const lt_weight **t)
+{
+    char other[LT_NAME_MAX];
+    *t = NULL;
+    if (l->visit) l->visit(l->self, name, ndim, shape);
+    if (!l->w) return LT_OK;
+    return lt_weights_get(l->w, lt_resolve_name(l->w, name, other), ndim, shape, t);
+}
+
 lt_status lt_load_host(const lt_loader *l, const char *name, int ndim,
                        const int64_t *shape, float **out)
 {
     const lt_weight *t = NULL;
-    if (l->visit) l->visit(l->self, name, ndim, shape);
+    lt_status st = find(l, name, ndim, shape, &t);
     *out = NULL;
-    if (!l->w) return LT_OK;
-    char other[LT_NAME_MAX];
-    lt_status st =
-        lt_weights_get(l->w, lt_resolve_name(l->w, name, other), ndim, shape, &t);
-    if (st != LT_OK) return st;
+    if (st != LT_OK || !t) return st;
     float *values = malloc((size_t)(t->count ? t->count : 1) * sizeof(*values));
     if (!values) return LT_FAIL(LT_ERR_NOMEM, "out of memory for tensor %s", name);
     st = lt_weight_to_f32(t, 0, t->count, values);
@@ -27,14 +34,30 @@ lt_status lt_load_host(const lt_loader *l, const char *name, int ndim,
     return st;
 }
 
-/* PATH.weight and, when asked for, PATH.bias of [shape[0]], on the host. */
+/* The same into the scratch room, where it stays until the next call. */
+static lt_status load_scratch(const lt_loader *l, const char *name, int ndim,
+                              const int64_t *shape)
+{
+    const lt_weight *t = NULL;
+    const lt_status st = find(l, name, ndim, shape, &t);
+    if (st != LT_OK || !t) return st;
+    if (t->count > l->scratch->count) {
+        free(l->scratch->data);
+        l->scratch->data = malloc((size_t)t->count * sizeof(float));
+        l->scratch->count = l->scratch->data ? t->count : 0;
+        if (!l->scratch->data)
+            return LT_FAIL(LT_ERR_NOMEM, "out of memory for tensor %s", name);
+    }
+    return lt_weight_to_f32(t, 0, t->count, l->scratch->data);
+}
+
+/* PATH.weight into the scratch room and, when asked for, PATH.bias of [shape[0]]. */
 static lt_status load_pair(const lt_loader *l, const char *path, int ndim,
-                           const int64_t *shape, int has_bias, float **weight,
-                           float **bias)
+                           const int64_t *shape, int has_bias, float **bias)
 {
     char name[LT_NAME_MAX];
     snprintf(name, sizeof(name), "%s.weight", path);
-    lt_status st = lt_load_host(l, name, ndim, shape, weight);
+    lt_status st = load_scratch(l, name, ndim, shape);
     if (st != LT_OK || !has_bias) return st;
     snprintf(name, sizeof(name), "%s.bias", path);
     return lt_load_host(l, name, 1, shape, bias);
@@ -63,14 +86,13 @@ cleanup:
 lt_status lt_load_norm(const lt_loader *l, const char *path, int64_t c, lt_norm *norm)
 {
     lt_status st = LT_OK;
-    float *gamma = NULL, *beta = NULL;
-    LT_TRY(load_pair(l, path, 1, &c, 1, &gamma, &beta));
+    float *beta = NULL;
+    LT_TRY(load_pair(l, path, 1, &c, 1, &beta));
     if (l->w) {
-        LT_TRY(lt_to_exec(l->x, gamma, LT_F32, 1, &c, &norm->gamma));
+        LT_TRY(lt_to_exec(l->x, l->scratch->data, LT_F32, 1, &c, &norm->gamma));
         LT_TRY(lt_to_exec(l->x, beta, LT_F32, 1, &c, &norm->beta));
     }
 cleanup:
-    free(gamma);
     free(beta);
     return st;
 }
@@ -87,16 +109,14 @@ lt_status lt_load_linear(const lt_loader *l, const char *path, int64_t n_out,
     lt_status st = LT_OK;
     const int64_t shape[4] = { n_out, n_in, 1, 1 };
     const int has_bias = form != LT_LINEAR_NO_BIAS;
-    float *weight = NULL, *bias = NULL;
-    LT_TRY(load_pair(l, path, form == LT_LINEAR_CONV ? 4 : 2, shape, has_bias, &weight,
-                     &bias));
+    float *bias = NULL;
+    LT_TRY(load_pair(l, path, form == LT_LINEAR_CONV ? 4 : 2, shape, has_bias, &bias));
     if (l->w) {
-        const lt_tensor w = lt_tensor_wrap(weight, LT_HOST, LT_F32, 2, shape);
+        const lt_tensor w = lt_tensor_wrap(l->scratch->data, LT_HOST, LT_F32, 2, shape);
         const lt_tensor b = lt_tensor_wrap(bias, LT_HOST, LT_F32, 1, shape);
         LT_TRY(l->x->k->linear_pack(l->x, &w, has_bias ? &b : NULL, out));
     }
 cleanup:
-    free(weight);
     free(bias);
     return st;
 }
@@ -116,15 +136,14 @@ lt_status lt_load_conv(const lt_loader *l, const char *path, int64_t c_out, int6
 {
     lt_status st = LT_OK;
     const int64_t shape[4] = { c_out, c_in, 3, 3 };
-    float *weight = NULL, *bias = NULL;
-    LT_TRY(load_pair(l, path, 4, shape, 1, &weight, &bias));
+    float *bias = NULL;
+    LT_TRY(load_pair(l, path, 4, shape, 1, &bias));
     if (l->w) {
-        const lt_tensor w = lt_tensor_wrap(weight, LT_HOST, LT_F32, 4, shape);
+        const lt_tensor w = lt_tensor_wrap(l->scratch->data, LT_HOST, LT_F32, 4, shape);
         const lt_tensor b = lt_tensor_wrap(bias, LT_HOST, LT_F32, 1, shape);
         LT_TRY(l->x->k->conv_pack(l->x, &w, &b, conv, out));
     }
 cleanup:
-    free(weight);
     free(bias);
     return st;
 }

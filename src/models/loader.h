@@ -13,11 +13,19 @@
 typedef void lt_tensor_visitor(void *self, const char *name, int ndim,
                                const int64_t *shape);
 
+/* Room for the weight in hand, reused: a fresh block for each would cost more in pages to
+ * clear than the conversion itself. */
+typedef struct lt_load_scratch {
+    float *data;
+    int64_t count;
+} lt_load_scratch;
+
 typedef struct lt_loader {
     const lt_exec *x;         /* NULL when w is NULL */
     const lt_weights *w;      /* NULL: nothing is loaded */
     lt_tensor_visitor *visit; /* NULL or called for every tensor */
     void *self;
+    lt_load_scratch *scratch; /* needed with w; the caller frees its data */
 } lt_loader;
 
 enum { LT_NAME_MAX = 160 }; /* bytes of a tensor name built here */

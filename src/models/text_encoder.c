@@ -93,6 +93,7 @@ lt_status lt_text_encoder_load(const lt_exec *exec, const char *dir,
     const lt_exec x32 = lt_exec_f32(exec), *x = &x32;
     lt_status st = LT_OK;
     lt_weights *w = NULL;
+    lt_load_scratch scratch = { 0 };
     char *folder = NULL;
     lt_text_encoder *te = calloc(1, sizeof(*te));
     if (!te || asprintf(&folder, "%s/text_encoder", dir) < 0) {
@@ -102,13 +103,14 @@ lt_status lt_text_encoder_load(const lt_exec *exec, const char *dir,
     te->kernels = x->k;
     LT_TRY(lt_text_config_load(dir, &te->c));
     LT_TRY(lt_weights_open_folder(folder, "model", &w));
-    const lt_loader l = { .x = x, .w = w };
+    const lt_loader l = { .x = x, .w = w, .scratch = &scratch };
     LT_TRY(build(&l, te));
     *out = te;
     te = NULL;
 cleanup:
     lt_text_encoder_free(&te);
     lt_weights_close(&w);
+    free(scratch.data);
     free(folder);
     return st;
 }

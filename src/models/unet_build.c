@@ -277,6 +277,7 @@ lt_status lt_unet_load(const lt_exec *x, const char *dir, lt_unet **out)
 {
     lt_status st = LT_OK;
     lt_weights *w = NULL;
+    lt_load_scratch scratch = { 0 };
     char *folder = NULL;
     lt_unet *u = calloc(1, sizeof(*u));
     if (!u || asprintf(&folder, "%s/unet", dir) < 0) {
@@ -287,13 +288,14 @@ lt_status lt_unet_load(const lt_exec *x, const char *dir, lt_unet **out)
     u->k32 = lt_exec_f32(x).k;
     LT_TRY(lt_unet_config_load(dir, &u->c));
     LT_TRY(lt_weights_open_folder(folder, "diffusion_pytorch_model", &w));
-    builder b = { .l = { .x = x, .w = w }, .u = u };
+    builder b = { .l = { .x = x, .w = w, .scratch = &scratch }, .u = u };
     LT_TRY(build(&b));
     *out = u;
     u = NULL;
 cleanup:
     lt_unet_free(&u);
     lt_weights_close(&w);
+    free(scratch.data);
     free(folder);
     return st;
 }

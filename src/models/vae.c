@@ -219,6 +219,7 @@ lt_status lt_vae_load(const lt_exec *x, const char *dir, lt_vae **vae)
 {
     lt_status st = LT_OK;
     lt_weights *w = NULL;
+    lt_load_scratch scratch = { 0 };
     char *folder = NULL;
     lt_vae *v = calloc(1, sizeof(*v));
     if (!v || asprintf(&folder, "%s/vae", dir) < 0) {
@@ -228,13 +229,14 @@ lt_status lt_vae_load(const lt_exec *x, const char *dir, lt_vae **vae)
     v->k = x->k;
     LT_TRY(lt_vae_config_load(dir, &v->c));
     LT_TRY(lt_weights_open_folder(folder, "diffusion_pytorch_model", &w));
-    const builder b = { .l = { .x = x, .w = w }, .v = v };
+    const builder b = { .l = { .x = x, .w = w, .scratch = &scratch }, .v = v };
     LT_TRY(build(&b));
     *vae = v;
     v = NULL;
 cleanup:
     lt_vae_free(&v);
     lt_weights_close(&w);
+    free(scratch.data);
     free(folder);
     return st;
 }

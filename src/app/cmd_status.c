@@ -112,8 +112,11 @@ static lt_status count(job_status *s)
     const lt_record **list = NULL;
     const char *frames = lt_facts_get(&s->facts, "frames");
     int64_t n = 0;
-    for (const char *const *name = lt_contents_stages(&s->cfg); *name; name++)
-        if (s->n < STAGES_MAX) count_stage(s, *name);
+    for (const char *const *name = lt_contents_stages(&s->cfg); *name; name++) {
+        const int given = s->cfg.clips.mode != LT_CLIPS_ADAPTIVE; /* nothing to find */
+        if (s->n < STAGES_MAX && !(given && !strcmp(*name, "clips")))
+            count_stage(s, *name);
+    }
     if (!frames || lt_int_parse(frames, &s->frames) != LT_OK) s->frames = 0;
     const lt_status st = lt_manifest_list(lt_job_manifest(s->job), "edit", &list, &n);
     if (st != LT_OK) return st;

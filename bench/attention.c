@@ -6,7 +6,8 @@
 #include "kernels/kernels.h"
 
 /* Times attention and best_match of every table this CPU can run; CSV on stdout.
- * Usage: bench_attention [table [seconds a case]], on 1 and 2 threads. */
+ * Usage: bench_attention [table [seconds a case [cpu]]], on 1 and 2 threads; "all" is
+ * every table. "cpu" takes processor time, divided by the threads, for busy machines. */
 
 typedef struct shape {
     int64_t n_q, n_kv;
@@ -30,10 +31,16 @@ static void must(lt_status st)
     exit(lt_status_exit_code(st));
 }
 
-static double now(void)
+typedef struct bench {
+    lt_exec x;
+    double seconds; /* a case */
+    int cpu_clock;
+} bench;
+
+static double now(int cpu_clock)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(cpu_clock ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
@@ -58,22 +65,24 @@ static int ascending(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Repeat for about `seconds` and print one line. */
-static void measure(const lt_exec *x, const char *op, const char *what, double flop,
-                    double seconds, void (*call)(const lt_exec *x, void *arg), void *arg)
+/* Repeat for about b->seconds and print one line. */
+static void measure(const bench *b, const char *op, const char *what, double flop,
+                    void (*call)(const lt_exec *x, void *arg), void *arg)
 {
     static double t[MAX_RUNS];
+    const int threads = lt_threads_count(b->x.threads),
+              share = b->cpu_clock ? threads : 1;
+    const double start = now(0);
     int n = 0;
-    call(x, arg);
-    for (const double start = now();
-         n < MAX_RUNS && (n < 5 || now() - start < seconds);) {
-        const double begin = now();
-        call(x, arg);
-        t[n++] = now() - begin;
+    call(&b->x, arg);
+    while (n < MAX_RUNS && (n < 5 || now(0) - start < b->seconds)) {
+        const double begin = now(b->cpu_clock);
+        call(&b->x, arg);
+        t[n++] = (now(b->cpu_clock) - begin) / share;
     }
     qsort(t, (size_t)n, sizeof(*t), ascending);
-    printf("%s,%s,%s,%d,%.4f,%.4f,%.4f,%.1f\n", op, x->k->name, what,
-           lt_threads_count(x->threads), t[n / 2] * 1e3, t[n / 10] * 1e3,
+    printf("%s,%s,%s,%d,%s,%.4f,%.4f,%.4f,%.1f\n", op, b->x.k->name, what, threads,
+           b->cpu_clock ? "cpu" : "wall", t[n / 2] * 1e3, t[n / 10] * 1e3,
            t[n * 9 / 10] * 1e3, flop / t[n / 2] * 1e-9);
     fflush(stdout);
 }
@@ -81,8 +90,9 @@ static void measure(const lt_exec *x, const char *op, const char *what, double f
 static void call_attention(const lt_exec *x, void *arg) { must(x->k->attention(x, arg)); }
 static void call_match(const lt_exec *x, void *arg) { must(x->k->best_match(x, arg)); }
 
-static void bench_attention(const lt_exec *x, shape s, int lists, double seconds)
+static void bench_attention(const bench *b, shape s, int lists)
 {
+    const lt_exec *x = &b->x;
     char what[64];
     const int64_t width = s.heads * s.d;
     lt_tensor q = random_matrix(x, s.n_q, width), k = random_matrix(x, s.n_kv, width);
@@ -107,9 +117,8 @@ static void bench_attention(const lt_exec *x, shape s, int lists, double seconds
     const int64_t keys = lists ? n_list : s.n_kv;
     snprintf(what, sizeof(what), "%lldx%lldx%dx%lld", (long long)s.n_q, (long long)keys,
              s.heads, (long long)s.d);
-    measure(x, lists ? "attention_half_of_keys" : "attention", what,
-            4.0 * (double)s.n_q * (double)keys * (double)width, seconds, call_attention,
-            &a);
+    measure(b, lists ? "attention_half_of_keys" : "attention", what,
+            4.0 * (double)s.n_q * (double)keys * (double)width, call_attention, &a);
     free(list);
     lt_tensor_free(&q);
     lt_tensor_free(&k);
@@ -117,8 +126,9 @@ static void bench_attention(const lt_exec *x, shape s, int lists, double seconds
     lt_tensor_free(&out);
 }
 
-static void bench_match(const lt_exec *x, int64_t n, int64_t c, double seconds)
+static void bench_match(const bench *w, int64_t n, int64_t c)
 {
+    const lt_exec *x = &w->x;
     char what[64];
     lt_tensor a3 = random_matrix(x, n, c), b3 = random_matrix(x, n, c), index;
     lt_tensor a = LT_RESHAPE(&a3, n, c), b = LT_RESHAPE(&b3, n, c);
@@ -126,8 +136,8 @@ static void bench_match(const lt_exec *x, int64_t n, int64_t c, double seconds)
     lt_best_match_args m = { .a = &a, .b = &b, .index = &index, .rows_per_tile = n };
     snprintf(what, sizeof(what), "%lldx%lldx%lld", (long long)n, (long long)n,
              (long long)c);
-    measure(x, "best_match", what, 2.0 * (double)n * (double)n * (double)c, seconds,
-            call_match, &m);
+    measure(w, "best_match", what, 2.0 * (double)n * (double)n * (double)c, call_match,
+            &m);
     lt_tensor_free(&a);
     lt_tensor_free(&b);
     lt_tensor_free(&a3);
@@ -139,23 +149,23 @@ int main(int argc, char **argv)
 {
     const lt_kernels *k[MAX_TABLES];
     const int n = lt_kernels_list(k, MAX_TABLES);
-    const double seconds = argc > 2 ? atof(argv[2]) : 1.0;
-    lt_pool *pool;
-    must(lt_pool_open(&pool, LT_HOST, "bench", 0));
-    printf("op,path,shape,threads,median_ms,p10_ms,p90_ms,gflops\n");
+    bench b = { .seconds = argc > 2 ? atof(argv[2]) : 1.0,
+                .cpu_clock = argc > 3 && strcmp(argv[3], "cpu") == 0 };
+    must(lt_pool_open(&b.x.pool, LT_HOST, "bench", 0));
+    printf("op,path,shape,threads,clock,median_ms,p10_ms,p90_ms,gflops\n");
     for (int i = 1; i < n; i++) /* not the reference: it takes minutes */
         for (int threads = 1; threads <= 2; threads++) {
-            lt_exec x = { .k = k[i], .pool = pool };
             if (argc > 1 && strcmp(argv[1], "all") != 0 &&
                 strcmp(argv[1], k[i]->name) != 0)
                 continue;
-            must(lt_kernels_threads_open(threads, &x.threads));
+            b.x.k = k[i];
+            must(lt_kernels_threads_open(threads, &b.x.threads));
             for (size_t s = 0; s < sizeof(shapes) / sizeof(*shapes); s++)
-                bench_attention(&x, shapes[s], 0, seconds);
-            bench_attention(&x, shapes[0], 1, seconds);
-            bench_match(&x, 4096, 640, seconds);
-            lt_threads_close(x.threads);
+                bench_attention(&b, shapes[s], 0);
+            bench_attention(&b, shapes[0], 1);
+            bench_match(&b, 4096, 640);
+            lt_threads_close(b.x.threads);
         }
-    lt_pool_close(&pool);
+    lt_pool_close(&b.x.pool);
     return 0;
 }

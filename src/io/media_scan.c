@@ -20,6 +20,7 @@ typedef struct scan {
     int64_t tick;      /* nominal ticks a frame, >= 1: for what has no time */
     int64_t last_span; /* how long the last frame is shown, 0 = unknown */
     int64_t n_damaged, n_missing, n_repeated, n_skipped;
+    int from_packets; /* 1: the list is that of the packets */
     int by_order;
 } scan;
 
@@ -171,8 +172,9 @@ static void repair(scan *s)
 static int64_t nominal_tick(const lt_ff_source *src)
 {
     AVStream *v = src->fmt->streams[src->stream];
-    const AVRational rate = av_guess_frame_rate(src->fmt, v, NULL);
-    if (rate.num <= 0 || rate.den <= 0) return 1;
+    AVRational rate = av_guess_frame_rate(src->fmt, v, NULL);
+    if (rate.num <= 0 || rate.den <= 0 || av_q2d(rate) > 1000.0)
+        rate = (AVRational){ 25, 1 }; /* what FFmpeg takes for streams without times */
     const int64_t t = av_rescale_q(1, av_inv_q(rate), v->time_base);
     return t < 1 ? 1 : t > INT32_MAX ? INT32_MAX : t;
 }
@@ -184,6 +186,7 @@ static lt_status collect(scan *s, const char *path)
     LT_TRY(lt_ff_source_open(&s->src, path));
     s->tick = nominal_tick(&s->src);
     if (packets_are_frames(&s->src)) LT_TRY(read_packets(s, &trusted));
+    s->from_packets = trusted;
     if (!trusted) {
         s->list.n = 0;
         s->n_damaged = s->last_span = 0;
@@ -260,7 +263,7 @@ static lt_status publish(const scan *s, lt_media_frames *f)
     f->n_missing = s->n_missing;
     f->n_repeated = s->n_repeated;
     f->n_damaged = s->n_damaged;
-    f->n_declared = s->src.fmt->streams[s->src.stream]->nb_frames;
+    if (s->from_packets) f->n_declared = s->src.fmt->streams[s->src.stream]->nb_frames;
     if (f->n_declared > 0) f->n_declared -= s->n_skipped;
     return LT_OK;
 }

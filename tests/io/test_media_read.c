@@ -352,6 +352,10 @@ static void seeking(void)
         film m;
         film_open(&m, names[i], -1, -1);
         CHECK(m.frames.n == 100 && m.frames.n_damaged == 0);
+        const double length = (double)(m.frames.end - m.frames.pts[0]) *
+                              m.info.time_base.num / m.info.time_base.den;
+        CHECK(fabs(length - 4.0) < 1e-3); /* also without any PTS in the file */
+        CHECK(strcmp(names[i], "s.h264") || m.frames.n_missing == 100);
         lt_media_frames_free(&m.frames);
         seek_everywhere(names[i]);
     }
@@ -412,6 +416,58 @@ static void truncated(void)
     CHECK(n_damaged <= 3);
     free(h);
     lt_media_frames_free(&m.frames);
+}
+
+/* Any bytes: an error with a message, or frames; never a crash and never a hang. */
+static void read_mutant(const char *path)
+{
+    lt_media_info info;
+    lt_media_frames frames;
+    lt_media_reader_options opt = { .format = LT_MEDIA_U8 };
+    lt_media_reader *r = NULL;
+    lt_frame f;
+    int end = 0;
+    lt_status st = lt_media_probe(path, &info);
+    if (st == LT_OK) st = lt_media_scan(path, -1, -1, &frames);
+    if (st != LT_OK) {
+        CHECK(st == LT_ERR_DATA && lt_error_message()[0]);
+        return;
+    }
+    MUST(lt_media_working_size(info.width, info.height, 4096, 0, 0, 8, &opt.size));
+    st = lt_media_reader_open(&r, path, &info, &frames, &opt);
+    if (st == LT_OK) {
+        void *p = malloc((size_t)lt_media_reader_frame_bytes(r));
+        for (int i = 0; i < 200 && st == LT_OK && !end; i++)
+            st = lt_media_reader_next(r, p, &f, &end);
+        free(p);
+    }
+    CHECK(st == LT_OK || st == LT_ERR_DATA);
+    lt_media_reader_close(&r);
+    lt_media_frames_free(&frames);
+}
+
+static void mutants(const char *make, const char *path, uint64_t seed)
+{
+    static uint8_t good[1 << 18], bad[1 << 18];
+    CHECK(sh("ffmpeg -v error -y -f lavfi -i testsrc2=s=64x48:r=10:d=2 %s %s", make,
+             path) == 0);
+    FILE *f = fopen(path, "rb");
+    CHECK(f);
+    const size_t n = fread(good, 1, sizeof(good), f);
+    fclose(f);
+    for (int k = 0; k < 25; k++) {
+        memcpy(bad, good, n);
+        for (uint64_t i = check_rand(&seed) % 12 + 1; i > 0; i--) {
+            const size_t range =
+                check_rand(&seed) % 2 || n < 2000 ? n : 2000; /* headers */
+            bad[check_rand(&seed) % range] = (uint8_t)check_rand(&seed);
+        }
+        const size_t m = check_rand(&seed) % 4 ? n : check_rand(&seed) % n + 1;
+        f = fopen(path, "wb");
+        CHECK(f && fwrite(bad, 1, m, f) == m);
+        fclose(f);
+        read_mutant(path);
+    }
 }
 
 static void one_frame(void)
@@ -483,5 +539,9 @@ int main(void)
     damage("libx264 -g 12", 0, 13000, 700);
     truncated();
     one_frame();
+    mutants("-c:v libx264 -bf 2 -g 10", "m.mp4", 1);
+    mutants("-c:v ffv1", "m.mkv", 2);
+    mutants("-c:v mpeg2video", "m.ts", 3);
+    mutants("-c:v mpeg4", "m.avi", 4);
     return 0;
 }

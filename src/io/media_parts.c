@@ -149,7 +149,8 @@ lt_status lt_parts_check(const char *const *paths, int64_t n_paths, const int64_
     for (; c.parts.at < n_paths; c.parts.at++) LT_TRY(check_part(&c, packet));
     if (c.done != n)
         st = LT_FAIL(LT_ERR_DATA, "the parts hold %lld of %lld frames (%s): run again",
-                     (long long)c.done, (long long)n, n_paths ? paths[n_paths - 1] : "no part");
+                     (long long)c.done, (long long)n,
+                     n_paths ? paths[n_paths - 1] : "no part");
 cleanup:
     lt_parts_close(&c.parts);
     av_packet_free(&packet);

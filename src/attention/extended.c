@@ -67,11 +67,8 @@ static lt_status own_rows(const joint *j, const lt_tensor *t, int64_t chunk,
     int64_t k0, k1, from, to;
     rank_range(j->e, lt_comm_rank(j->e->comm), chunk, &k0, &k1);
     const int64_t c = j->site->heads * j->site->head_dim;
-    lt_tensor frames = lt_tensor_rows(t, k0 - j->first_own, k1 - k0);
-    if (k1 == k0) { /* the range is empty wherever it starts */
-        lt_tensor_free(&frames);
-        frames = lt_tensor_rows(t, 0, 0);
-    }
+    /* an empty range may start outside this rank's keyframes */
+    lt_tensor frames = lt_tensor_rows(t, k1 > k0 ? k0 - j->first_own : 0, k1 - k0);
     lt_tensor rows = LT_RESHAPE(&frames, (k1 - k0) * j->tokens, c);
     lt_tensor_free(&frames);
     if (!is_shared(j)) {

@@ -1,0 +1,143 @@
+/* Slim lists over several chunks of keyframes, against a search by hand. Features are
+ * small integers, so that every score is exact and many are equal. */
+#include "attention_test.h"
+
+enum { S = 5, WIDTH = 6, MOST = 16 };
+
+typedef struct film {
+    const lt_exec *x;
+    float token[MOST][S][WIDTH]; /* keyframes */
+} film;
+
+static lt_status features(void *ctx, int64_t keyframe, int grid, lt_tensor *rows)
+{
+    film *f = ctx;
+    CHECK(grid == 0 && keyframe >= 0 && keyframe < MOST);
+    *rows =
+        lt_tensor_wrap(f->token[keyframe], LT_HOST, LT_F32, 2, (int64_t[]){ S, WIDTH });
+    return LT_OK;
+}
+
+static void fill(film *f, uint64_t seed)
+{
+    for (int i = 0; i < MOST; i++)
+        for (int p = 0; p < S; p++)
+            for (int c = 0; c < WIDTH; c++)
+                f->token[i][p][c] = (float)(check_rand(&seed) % 5) - 2.0f;
+}
+
+/* score_j(p) = max_q F_p . F_j(q), p counted over all keyframes. */
+static double score(const film *f, int64_t j, int64_t p)
+{
+    double best = -1e9;
+    for (int q = 0; q < S; q++) {
+        double dot = 0;
+        for (int c = 0; c < WIDTH; c++)
+            dot += (double)f->token[p / S][p % S][c] * (double)f->token[j][q][c];
+        if (dot > best) best = dot;
+    }
+    return best;
+}
+
+/* Is p among the `keep` best of n, the lowest number first among equals? */
+static int is_kept(const double *scores, int64_t n, int64_t keep, int64_t p)
+{
+    int64_t before = 0;
+    for (int64_t i = 0; i < n; i++)
+        if (scores[i] > scores[p] || (scores[i] == scores[p] && i < p)) before++;
+    return before < keep;
+}
+
+static void check_list(const lt_token_list *l, const lt_slimming *slim,
+                       const double *scores, int64_t keep)
+{
+    int64_t token[MOST * S], at = 0;
+    const int64_t n = slim->n_keyframes * S;
+    CHECK(list_join(l, slim->n_chunks, S, token) == keep);
+    for (int64_t p = 0; p < n; p++)
+        if (is_kept(scores, n, keep, p)) CHECK(token[at++] == p);
+    CHECK(at == keep);
+}
+
+static void check_query(const lt_exec *x, film *f, int64_t k, int64_t budget,
+                        int64_t first, int64_t n_own)
+{
+    lt_slimming slim = { 0 };
+    const lt_slim_args a = { .mode = LT_SLIMMING_QUERY,
+                             .n_keyframes = k,
+                             .budget = budget,
+                             .first_own = first,
+                             .n_own = n_own,
+                             .n_grids = 1,
+                             .tokens = { S },
+                             .features = features,
+                             .ctx = f };
+    OK(lt_slim_make(x, &a, &slim));
+    CHECK(slim.grid[0].n_lists == n_own && slim.grid[0].tokens == S);
+    CHECK(slim.n_chunks == (k + LT_KEYFRAME_CHUNK - 1) / LT_KEYFRAME_CHUNK);
+    for (int64_t j = 0; j < n_own; j++) {
+        double scores[MOST * S];
+        for (int64_t p = 0; p < k * S; p++) scores[p] = score(f, first + j, p);
+        check_list(&slim.grid[0].list[j], &slim, scores, budget * S);
+    }
+    lt_slim_free(&slim);
+    CHECK(!slim.grid[0].list && slim.mode == LT_SLIMMING_NONE);
+}
+
+/* 16 keyframes: the average is exact in f32 as well. */
+static void check_shared(const lt_exec *x, film *f, int64_t budget, int64_t first,
+                         int64_t n_own)
+{
+    lt_slimming slim = { 0 };
+    double scores[MOST * S];
+    const lt_slim_args a = { .mode = LT_SLIMMING_SHARED,
+                             .n_keyframes = MOST,
+                             .budget = budget,
+                             .first_own = first,
+                             .n_own = n_own,
+                             .n_grids = 1,
+                             .tokens = { S },
+                             .features = features,
+                             .ctx = f };
+    OK(lt_slim_make(x, &a, &slim));
+    CHECK(slim.grid[0].n_lists == 1 && slim.n_chunks == 2);
+    for (int64_t p = 0; p < MOST * S; p++) {
+        scores[p] = 0;
+        for (int64_t j = 0; j < MOST; j++) scores[p] += score(f, j, p) / MOST;
+    }
+    check_list(&slim.grid[0].list[0], &slim, scores, (budget - 1) * S);
+    lt_slim_free(&slim);
+}
+
+/* m = min(K, R) * S: never the published R * S - 1 (design.md section 5). */
+static void check_kept(void)
+{
+    for (int64_t k = 1; k <= 400; k++) {
+        const int64_t frames = k < 20 ? k : 20;
+        CHECK(lt_slim_kept(LT_SLIMMING_QUERY, k, 20, 4032) == frames * 4032);
+        CHECK(lt_slim_kept(LT_SLIMMING_SHARED, k, 20, 4032) == (frames - 1) * 4032);
+    }
+}
+
+int main(void)
+{
+    const lt_kernels *k[16];
+    const int n = lt_kernels_list(k, 16);
+    film f;
+    for (int i = 0; i < n; i++) {
+        if (k[i]->compute != LT_F32) continue;
+        lt_exec x = open_exec(k[i]);
+        f.x = &x;
+        fill(&f, 7);
+        check_query(&x, &f, 11, 3, 0, 11);
+        check_query(&x, &f, 11, 10, 4, 5);
+        check_query(&x, &f, 9, 1, 8, 1);
+        check_query(&x, &f, 16, 2, 0, 0);
+        check_shared(&x, &f, 3, 0, 16);
+        check_shared(&x, &f, 15, 9, 4);
+        check_shared(&x, &f, 1, 0, 0); /* nothing but the own tokens */
+        close_exec(&x);
+    }
+    check_kept();
+    return 0;
+}

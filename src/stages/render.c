@@ -113,18 +113,22 @@ static lt_status run_part(lt_run *r, void *ctx, int64_t unit, lt_done *d)
 {
     lt_status st = LT_OK;
     part p = { .r = r };
-    char path[LT_PATH_MAX];
+    char path[LT_PATH_MAX], tag[40];
     (void)ctx;
+    snprintf(tag, sizeof(tag), "render:%lld", (long long)unit);
+    lt_test_point(tag, "before");
     d->first_frame = unit * LT_RENDER_FRAMES;
     d->n_frames = part_n(r, unit);
     const int64_t end = d->first_frame + d->n_frames;
-    snprintf(d->file, sizeof(d->file), "video/part-%05lld.nut", (long long)unit);
+    snprintf(d->file, sizeof(d->file), "video/seg-%05lld.nut", (long long)unit);
     LT_TRY(lt_job_file(r->job, d->file, path, sizeof(path)));
     LT_TRY(open_part(&p, path));
     for (int64_t f = d->first_frame; f < end; f++) LT_TRY(put_frame(&p, f));
+    lt_test_point(tag, "during");
     LT_TRY(lt_media_writer_commit(
         p.writer,
         lt_media_out_pts(&r->frames, end) - lt_media_out_pts(&r->frames, end - 1), NULL));
+    lt_test_point(tag, "after");
     LT_TRY(stamp_of_file(path, &d->stamp));
     d->bytes_written = (int64_t)d->stamp.size;
 cleanup:
@@ -164,7 +168,9 @@ static lt_status join(lt_run *r, lt_done *d)
         parts[u] = strdup(path);
         if (!parts[u]) LT_TRY(LT_FAIL(LT_ERR_NOMEM, "out of memory (parts)"));
     }
+    lt_test_point("mux:0", "before");
     LT_TRY(lt_media_join(&out, (const char *const *)parts, n, &d->bytes_written));
+    lt_test_point("mux:0", "after");
 cleanup:
     for (int64_t u = 0; parts && u < n; u++) free(parts[u]);
     free(parts);

@@ -4,7 +4,7 @@
 #include "stages/run.h"
 
 /* Stage "render": VAE-decode the edited latents and encode them, LT_RENDER_FRAMES
- * consecutive frames a unit, each a closed group of pictures video/part-00012.nut; stage
+ * consecutive frames a unit, each a closed group of pictures video/seg-00012.nut; stage
  * "mux": join the parts with the source's sound into the output (rank 0). */
 
 enum { LT_RENDER_FRAMES = 64 };

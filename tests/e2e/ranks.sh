@@ -3,7 +3,13 @@
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 path=${1:-auto}
-make_clip clip.mp4 26
+combinations=("1 2" "1 3" "2 1" "3 1" "3 2")
+frames=26 shards=8
+if [ "$path" = ref ]; then # the reference is a hundred times slower
+    frames=13 shards=5 combinations=("1 2" "2 1" "3 2")
+    settings+=(--set size.max_pixels=1536 --set features.ensemble=1)
+fi
+make_clip clip.mp4 "$frames"
 
 edit ref.mp4 1 1 --set "run.cpu_path=$path" >/dev/null || {
     code=$?
@@ -11,8 +17,8 @@ edit ref.mp4 1 1 --set "run.cpu_path=$path" >/dev/null || {
     fail "edit ended with $code"
 }
 digest ref.mp4 >want
-[ "$(wc -l <want)" -ge 8 ] || fail "too few shards: $(cat want)"
-for combination in "1 2" "1 3" "2 1" "3 1" "3 2"; do
+[ "$(wc -l <want)" -ge "$shards" ] || fail "too few shards: $(cat want)"
+for combination in "${combinations[@]}"; do
     # shellcheck disable=SC2086 # two words
     set -- $combination
     edit "r$1t$2.mp4" "$1" "$2" --set "run.cpu_path=$path" >/dev/null
@@ -22,4 +28,4 @@ for combination in "1 2" "1 3" "2 1" "3 1" "3 2"; do
         awk '{ s += $1 } END { print s + 0 }')
     [ "$1" -eq 1 ] || [ "$gathered" -gt 0 ] || fail "$1 ranks gathered nothing"
 done
-echo "ok: 6 combinations of ranks and threads on $path"
+echo "ok: ${#combinations[@]} combinations of ranks and threads on $path"

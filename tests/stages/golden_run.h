@@ -83,13 +83,11 @@ static inline double relative_error(const float *a, const float *b, int64_t n)
     return d / m;
 }
 
-/* The golden film as a lossless RGB video, made by the ffmpeg program; 0 without it. */
-static inline int write_film(const lt_weights *g, const char *path)
+/* Frames [n, h, w, 3] as a lossless RGB video, made by the ffmpeg program; 0 without it. */
+static inline int write_clip(const uint8_t *frames, int64_t n, int w, int h,
+                             const char *path)
 {
     char command[512];
-    const lt_weight *t = lt_weights_find(g, "frames");
-    CHECK(t && t->ndim == 4 && t->shape[3] == 3);
-    const int w = (int)t->shape[2], h = (int)t->shape[1];
     if (system("ffmpeg -version >/dev/null 2>&1") != 0) return 0;
     snprintf(command, sizeof(command),
              "ffmpeg -v error -y -f rawvideo -pix_fmt rgb24 -s %dx%d -r 24 -i - "
@@ -97,15 +95,52 @@ static inline int write_film(const lt_weights *g, const char *path)
              w, h, path);
     FILE *f = popen(command, "w");
     CHECK(f);
-    const size_t bytes = (size_t)(t->shape[0] * h * w * 3);
-    CHECK(fwrite(t->data, 1, bytes, f) == bytes);
+    const size_t bytes = (size_t)(n * h * w * 3);
+    CHECK(fwrite(frames, 1, bytes, f) == bytes);
     CHECK(pclose(f) == 0);
     return 1;
+}
+
+/* The golden film, or 0. */
+static inline int write_film(const lt_weights *g, const char *path)
+{
+    const lt_weight *t = lt_weights_find(g, "frames");
+    CHECK(t && t->ndim == 4 && t->shape[3] == 3);
+    return write_clip(t->data, t->shape[0], (int)t->shape[2], (int)t->shape[1], path);
 }
 
 static inline void set(lt_config *c, const char *assignment)
 {
     OK(lt_config_set(c, assignment));
+}
+
+/* What all golden edits have in common (tools/golden/loops.py), on a golden model and
+ * the best f32 path of this machine; `film` is a video of 64 x 96 pixels. */
+static inline void golden_settings(lt_config *c, const char *model, const char *film)
+{
+    static const char *const common[] = {
+        "model.dtype=f32",
+        "size.max_pixels=6144",
+        "prompt.source=a yellow circle and a blue square on a stone wall",
+        "prompt.edit=a red ball and a wooden boat in the snow",
+        "prompt.negative=ugly, blurry, low res",
+        "sampler.steps=6",
+        "sampler.inversion_steps=6",
+        "attention.kv_budget=2",
+        "attention.inject=0.5",
+        "attention.inject_features=0.5",
+        "features.ensemble=1",
+        "clips.region_threshold=0.5",
+        "run.keep=all",
+        "run.threads=1",
+    };
+    char text[4200];
+    OK(lt_config_default(c));
+    snprintf(text, sizeof(text), "model.path=%s/models/%s", LT_GOLDEN, model);
+    set(c, text);
+    snprintf(text, sizeof(text), "input.path=%s", film);
+    set(c, text);
+    for (size_t i = 0; i < sizeof(common) / sizeof(common[0]); i++) set(c, common[i]);
 }
 
 static inline lt_weights *open_golden(const char *name)

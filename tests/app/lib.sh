@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # Shared by the tests of the program. Sourced; the caller gives
 #   LONGTAKE  the program      GOLDEN  tests/golden      WORK  an empty folder to work in
 set -u

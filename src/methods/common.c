@@ -30,7 +30,6 @@ static lt_status finish_segment(lt_run *r, int64_t segment)
     if (r->cfg->run.keep == LT_KEEP_NONE) LT_TRY(drop_stage(r, s, "match"));
     if (r->rank == 0 && lt_method_get(r->cfg)->needs_features)
         st = lt_features_forget(r, s->first, s->n);
-    if (st == LT_OK && r->rank == 0) st = lt_contents_index(r);
     st = lt_comm_agree(r->comm, st);
 cleanup:
     return st;
@@ -57,6 +56,7 @@ lt_status lt_edit_segments(lt_run *r, lt_segment_fn *fn)
         frames += r->layout.segment[s].n;
     }
     lt_levels_free(&levels);
+    if (st == LT_OK) st = lt_comm_agree(r->comm, r->rank ? LT_OK : lt_contents_index(r));
     return st;
 }
 

@@ -11,7 +11,7 @@
 typedef lt_status lt_segment_fn(lt_run *r, const lt_levels *levels, int64_t segment);
 
 /* Collective. Segment after segment: skip what has its result, run `fn`, drop what
- * run.keep does not want, bring index.h5 up to date. */
+ * run.keep does not want; bring index.h5 up to date at the end. */
 LT_NODISCARD lt_status lt_edit_segments(lt_run *r, lt_segment_fn *fn);
 
 /* Collective. Is there room on the disk for what is still to be written? With `known`

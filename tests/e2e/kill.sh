@@ -51,6 +51,10 @@ for i in $(seq "$random_kills"); do
     set -- $victim
     [ $# -eq 0 ] || kill -9 "${!#}" 2>/dev/null || true
     wait "$runner" 2>/dev/null || true
+    for _ in $(seq 100); do # mpirun ends the others within a second or two
+        pgrep -f "edit -q -i clip.mp4 -o random$i.mp4" >/dev/null || break
+        sleep 0.1
+    done
     resume_equals "random$i"
 done
 echo "ok: $n named points, $random_kills random kills"

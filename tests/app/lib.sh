@@ -6,7 +6,7 @@ MODEL=$GOLDEN/models/sd15-tiny
 # Small and quick: two steps, one feature pass.
 QUICK=(--set sampler.steps=2 --set sampler.inversion_steps=2 --set features.ensemble=1)
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-export OMPI_MCA_rmaps_base_oversubscribe=1
+export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_mpi_yield_when_idle=1
 unset LONGTAKE_MODELS HF_HUB_CACHE HF_HOME LT_TEST_STOP
 n_checks=0
 

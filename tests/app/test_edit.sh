@@ -122,6 +122,20 @@ if [ -n "$MPIEXEC" ]; then
     done
     run 0 "$MPIEXEC" -n 2 "$LONGTAKE" plan "${JOB[@]}" --json
     json "o['processes'] == 2"
+    # USR1 of mpirun reaches all ranks: saved, and the lock is free
+    "$MPIEXEC" -n 2 "$LONGTAKE" edit -q "${JOB[@]}" -o usr1.mp4 \
+        --set sampler.steps=100 --set sampler.inversion_steps=100 2>stopped &
+    pid=$! code=0
+    for _ in $(seq 100); do
+        [ -s usr1.job/log/metrics.jsonl ] && break
+        sleep 0.1
+    done
+    kill -USR1 "$pid"
+    wait "$pid" || code=$?
+    [ "$code" -eq 75 ] || fail "USR1 of mpirun: exit code $code"
+    [ "$(grep -c '^longtake: stopped' stopped)" -eq 1 ] || fail "not one stop message"
+    run 0 "$LONGTAKE" status usr1.job --json
+    json "not o['held'] and not o['finished']"
     run 66 "$MPIEXEC" -n 2 "$LONGTAKE" edit "${JOB[@]}" -i nope.mp4
     [ "$(grep -c '^longtake: ' err)" -eq 1 ] || fail "not one message of two processes"
     run 64 "$MPIEXEC" -n 2 "$LONGTAKE" edti

@@ -121,20 +121,22 @@ cleanup:
 /* ---- end --------------------------------------------------------------------------- */
 
 /* What to add to a message so that the user knows that work is not lost. */
-static const char *comfort(const lt_app *app, lt_status st)
+static const char *comfort(const lt_app *app, lt_status st, const char *text)
 {
     const unsigned bit = app->cli.command ? app->cli.command->bit : 0;
     if (st != LT_ERR_NOSPACE || !(bit & (LT_CMD_EDIT | LT_CMD_RESUME))) return "";
-    return "; nothing is lost: make room, then the same command continues the job";
+    return strstr(text, "again") ? "; nothing is lost, the job goes on from there"
+                                 : ": make room and run the same command again; nothing "
+                                   "is lost, the job goes on from there";
 }
 
 static void say(lt_app *app, lt_status st)
 {
     const char *text = lt_error_message();
     if (!text[0]) text = lt_status_text(st);
-    if (!app->log || app->rank > 0)
-        fprintf(stderr, "longtake: %s%s\n", text, comfort(app, st));
-    lt_log_error(app->log, "%s%s", text, comfort(app, st));
+    const char *end = comfort(app, st, text);
+    if (!app->log || app->rank > 0) fprintf(stderr, "longtake: %s%s\n", text, end);
+    lt_log_error(app->log, "%s%s", text, end);
     lt_log_debug(app->log, "%s, reported at %s", lt_status_text(st), lt_error_place());
 }
 

@@ -263,13 +263,13 @@ cleanup:
     return st;
 }
 
-static int64_t count_units(const contents *c, const char *stage)
+static int64_t count_units(const contents *c, const lt_config *cfg, const char *stage)
 {
     const int64_t n = c->spec.n_frames;
     if (!strcmp(stage, "source")) return (n + LT_GROUP_FRAMES - 1) / LT_GROUP_FRAMES;
     if (!strcmp(stage, "render")) return (n + LT_RENDER_FRAMES - 1) / LT_RENDER_FRAMES;
-    if (!strcmp(stage, "clips") || !strcmp(stage, "mux") || !strcmp(stage, "frames"))
-        return 1;
+    if (!strcmp(stage, "clips")) return cfg->clips.mode == LT_CLIPS_ADAPTIVE;
+    if (!strcmp(stage, "mux") || !strcmp(stage, "frames")) return 1;
     return c->layout.n_blocks > 0 ? c->layout.n_blocks : -1;
 }
 
@@ -288,7 +288,7 @@ static lt_status fill(lt_job *job, const lt_config *cfg, const lt_facts *facts,
     }
     LT_TRY(fill_clips(job, cfg, c));
     for (const char *const *s = lt_contents_stages(cfg); *s; s++) {
-        const int64_t units = count_units(c, *s);
+        const int64_t units = count_units(c, cfg, *s);
         if (units > 0) c->spec.stages[c->spec.n_stages++] = (lt_index_stage){ *s, units };
     }
 cleanup:
@@ -321,7 +321,7 @@ int64_t lt_contents_units(lt_job *job, const lt_config *cfg, const lt_facts *fac
 {
     contents c = { 0 };
     int64_t n = -1;
-    if (fill(job, cfg, facts, &c) == LT_OK) n = count_units(&c, stage);
+    if (fill(job, cfg, facts, &c) == LT_OK) n = count_units(&c, cfg, stage);
     contents_free(&c);
     return n;
 }

@@ -1,5 +1,6 @@
 #include "io/media_encode.h"
 
+#include <libavutil/cpu.h>
 #include <libavutil/opt.h>
 #include <libavutil/pixdesc.h>
 #include <stdio.h>

@@ -1,0 +1,118 @@
+/* Videos at the edge: one frame, two frames, all frames equal. */
+#include "method_run.h"
+#include "stages/match.h"
+
+enum { WIDTH = 96, HEIGHT = 64, BYTES = WIDTH * HEIGHT * 3 };
+
+static void settings(lt_config *cfg, const char *method)
+{
+    golden_settings(cfg, "sd15-tiny", "edge.mkv");
+    set(cfg, method);
+    set(cfg, "output.path=edge.mp4");
+}
+
+/* Every token of a frame matches itself in an equal keyframe. */
+static void check_identity(lt_run *r, int64_t block)
+{
+    const lt_grids grids = lt_match_grids(r);
+    const lt_block *b = &r->layout.block[block];
+    for (int64_t step = 0; step < r->layout.n_steps; step++) {
+        lt_tensor match[LT_MAX_GRIDS] = { { 0 } };
+        int64_t bytes = 0;
+        OK(lt_match_read(r, block, r->layout.keyframe[step * r->layout.n_clips + b->clip],
+                         &grids, match, &bytes));
+        for (int g = 0; g < grids.n; g++) {
+            const int64_t s = grids.h[g] * grids.w[g];
+            for (int64_t i = 0; i < b->n * s; i++) CHECK(lt_i32(&match[g])[i] == i % s);
+            lt_tensor_free(&match[g]);
+        }
+    }
+}
+
+/* With one frame the joint pass is plain attention and propagation the identity, so
+ * AdaFlow is the frame edited alone. */
+static void test_one(lt_comm *comm, const uint8_t *film)
+{
+    float *x[2];
+    int64_t n = 0;
+    CHECK(write_clip(film, 1, WIDTH, HEIGHT, "edge.mkv"));
+    for (int m = 0; m < 2; m++) {
+        lt_config cfg = { 0 };
+        settings(&cfg, m ? "method.name=frame" : "method.name=adaflow");
+        lt_run *r = run_method(&cfg, comm, "one.job");
+        CHECK(r->n_frames == 1 && r->layout.n_clips == 1);
+        if (!m) check_identity(r, 0);
+        check_output(r);
+        x[m] = final_latents(r);
+        n = r->h * r->w * r->c;
+        OK(lt_run_close(&r));
+        lt_config_free(&cfg);
+    }
+    const double e = relative_error(x[0], x[1], n);
+    printf("  one frame: adaflow from frame %.1e\n", e);
+    CHECK(e <= 1e-4);
+    free(x[0]);
+    free(x[1]);
+}
+
+static void test_two(lt_comm *comm, const uint8_t *film)
+{
+    lt_config cfg = { 0 };
+    CHECK(write_clip(film + 6 * BYTES, 2, WIDTH, HEIGHT, "edge.mkv"));
+    settings(&cfg, "method.name=adaflow");
+    lt_run *r = run_method(&cfg, comm, "two.job");
+    CHECK(r->n_frames == 2 && r->layout.n_clips >= 1 && r->layout.n_clips <= 2);
+    float *x = final_latents(r);
+    const int64_t n = r->h * r->w * r->c;
+    for (int64_t i = 0; i < 2 * n; i++) CHECK(isfinite(x[i]));
+    CHECK(memcmp(x, x + n, (size_t)n * sizeof(*x)) != 0);
+    free(x);
+    check_output(r);
+    OK(lt_run_close(&r));
+    lt_config_free(&cfg);
+}
+
+/* One clip, similarities of 1, and the same edit for every frame, bit for bit. */
+static void test_equal(lt_comm *comm, const uint8_t *film)
+{
+    enum { N = 18 }; /* two blocks */
+    lt_config cfg = { 0 };
+    uint8_t *still = malloc(N * BYTES);
+    CHECK(still);
+    for (int i = 0; i < N; i++) memcpy(still + i * BYTES, film + 3 * BYTES, BYTES);
+    CHECK(write_clip(still, N, WIDTH, HEIGHT, "edge.mkv"));
+    free(still);
+    settings(&cfg, "method.name=adaflow");
+    lt_run *r = run_method(&cfg, comm, "equal.job");
+    CHECK(r->n_frames == N && r->layout.n_clips == 1 && r->layout.n_blocks == 2);
+    for (int f = 1; f < N; f++) {
+        CHECK(fabsf(r->similarity_mean[f] - 1) <= 1e-5f);
+        CHECK(fabsf(r->similarity_region[f] - 1) <= 1e-5f);
+    }
+    check_identity(r, 0);
+    check_identity(r, 1);
+    float *x = final_latents(r);
+    const int64_t n = r->h * r->w * r->c;
+    for (int f = 1; f < N; f++) CHECK(!memcmp(x, x + f * n, (size_t)n * sizeof(*x)));
+    for (int64_t i = 0; i < n; i++) CHECK(isfinite(x[i]));
+    free(x);
+    check_output(r);
+    OK(lt_run_close(&r));
+    lt_config_free(&cfg);
+}
+
+int main(void)
+{
+    lt_comm *comm = NULL;
+    lt_weights *source = open_golden("adaflow-source");
+    const lt_weight *film = lt_weights_find(source, "frames");
+    CHECK(film && film->shape[1] == HEIGHT && film->shape[2] == WIDTH);
+    if (!write_film(source, "edge.mkv")) return TEST_SKIP;
+    OK(lt_comm_open_self(&comm));
+    test_one(comm, film->data);
+    test_two(comm, film->data);
+    test_equal(comm, film->data);
+    lt_weights_close(&source);
+    lt_comm_close(&comm);
+    return 0;
+}

@@ -21,8 +21,8 @@ typedef struct holder {
 
 /* ---- who -------------------------------------------------------------------------- */
 
-/* The start time of a process in ticks since boot; 0 when there is no such process, or
- * only its zombie (in a container nobody may ever collect it). The name in front may
+/* The start time of a process in ticks since boot; 0 when there is no such process, -1 when
+ * only its zombie is left (in a container nobody may collect it). The name in front may
  * hold anything, so count from its last ')'. */
 static int64_t process_start(int64_t pid)
 {
@@ -35,7 +35,7 @@ static int64_t process_start(int64_t pid)
     fclose(f);
     buf[n] = '\0';
     char *p = strrchr(buf, ')');
-    if (p && p[1] && (p[2] == 'Z' || p[2] == 'X')) return 0;
+    if (p && p[1] && (p[2] == 'Z' || p[2] == 'X')) return -1;
     for (int field = 2; p && field < 22; field++) {
         p = strchr(p, ' ');
         if (p) p++;

@@ -1,6 +1,7 @@
 /* Videos at the edge: one frame, two frames, all frames equal. */
 #include "method_run.h"
 #include "stages/match.h"
+#include "stages/render.h"
 
 enum { WIDTH = 96, HEIGHT = 64, BYTES = WIDTH * HEIGHT * 3 };
 
@@ -29,6 +30,31 @@ static void check_identity(lt_run *r, int64_t block)
     }
 }
 
+/* `preview` edits a frame in memory as the method edits a video of it: x are the final
+ * latents of that. */
+static void check_preview(const lt_config *cfg, lt_comm *comm, const uint8_t *film,
+                          const float *x)
+{
+    lt_run_env env = { .comm = comm, .tool_version = "test", .no_job = 1 };
+    lt_run *r = NULL;
+    lt_tensor image = { 0 }, out = { 0 }, latents = { 0 }, want = { 0 };
+    OK(lt_run_open(cfg, NULL, &env, &r));
+    OK(LT_TENSOR_NEW(&image, r->x.pool, LT_F32, 1, HEIGHT, WIDTH, 3));
+    OK(LT_TENSOR_NEW(&want, r->x.pool, LT_F32, 1, HEIGHT, WIDTH, 3));
+    OK(LT_TENSOR_NEW(&latents, r->x.pool, LT_F32, 1, r->h, r->w, r->c));
+    for (int i = 0; i < BYTES; i++) lt_f32(&image)[i] = (float)film[i] / 255.0f;
+    OK(lt_method_get(cfg)->preview(r, &image, &out));
+    memcpy(lt_f32(&latents), x, lt_tensor_bytes(&latents));
+    OK(lt_render_decode(r, &latents, &want));
+    CHECK(lt_tensor_same_shape(&out, &want));
+    CHECK(relative_error(lt_f32(&out), lt_f32(&want), BYTES) <= 1e-4);
+    lt_tensor_free(&image);
+    lt_tensor_free(&out);
+    lt_tensor_free(&latents);
+    lt_tensor_free(&want);
+    lt_run_discard(&r);
+}
+
 /* With one frame the joint pass is plain attention and propagation the identity, so
  * AdaFlow is the frame edited alone. */
 static void test_one(lt_comm *comm, const uint8_t *film)
@@ -46,6 +72,7 @@ static void test_one(lt_comm *comm, const uint8_t *film)
         x[m] = final_latents(r);
         n = r->h * r->w * r->c;
         OK(lt_run_close(&r));
+        check_preview(&cfg, comm, film, x[m]);
         lt_config_free(&cfg);
     }
     const double e = relative_error(x[0], x[1], n);

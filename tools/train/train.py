@@ -163,6 +163,16 @@ def psnr(a, b):
     return float((-10 * mse.clamp_min(1e-10).log10()).mean())
 
 
+def picture_loss(y, x):
+    """Errors of pixels, of small areas, and of the colour of small areas: without the
+    last, a narrow model paints yellow things orange and purple ones blue."""
+    d = y - x
+    area = F.avg_pool2d(d, 4)
+    colour = area - area.mean(1, keepdim=True)
+    return d.abs().mean() + 2 * d.square().mean() + area.abs().mean() + \
+        2 * colour.abs().mean()
+
+
 def train_vae(args, world):
     vae = models.make_vae().to(args.device, memory_format=torch.channels_last)
     run = Run(args, "vae", {"vae": vae}, args.lr or 0.02, args.minutes)
@@ -173,7 +183,7 @@ def train_vae(args, world):
             post = vae.encode(x).latent_dist
             y = vae.decode(post.sample()).sample
         y = y.float()
-        loss = F.l1_loss(y, x) + 2 * F.mse_loss(y, x) + 2e-5 * post.kl().mean() / 1024
+        loss = picture_loss(y, x) + 2e-5 * post.kl().mean() / post.mean[0].numel()
         run.update(loss, len(x))
         run.log(psnr=lambda: round(psnr(y.detach(), x), 2), lr=run.rate)
     pictures.close()

@@ -4,8 +4,8 @@ set -eu
 
 packages="build-essential cmake ninja-build pkg-config git ca-certificates ffmpeg
 libopenmpi-dev openmpi-bin libhdf5-dev libavformat-dev libavcodec-dev libavutil-dev
-libdnnl-dev libjansson-dev libyaml-dev libutf8proc-dev libpcre2-dev librandom123-dev
-libxxhash-dev libssl-dev libpng-dev libcmocka-dev"
+libdnnl-dev libjansson-dev libyaml-dev libutf8proc-dev librandom123-dev
+libxxhash-dev libssl-dev libpng-dev time"
 
 missing=
 for p in $packages; do

@@ -41,33 +41,40 @@ edit ref.mp4 1 1 >/dev/null 2>&1
 digest ref.mp4 | diff want - || fail "a damaged shard was not made again"
 
 # TERM to one process, USR1 to mpirun: 75, and the same bytes later.
-edit term.mp4 1 1 >/dev/null 2>&1 &
-sleep 0.6
-pkill -TERM -f "edit -q -i clip.mp4 -o term.mp4" || true
-code=0
-wait $! || code=$?
-[ "$code" -eq 75 ] || [ "$code" -eq 0 ] || fail "TERM: $code"
+begun() { # begun JOB: wait until it has finished a unit
+    for _ in $(seq 400); do
+        grep -qs '"source"' "$1/journal.jsonl" && return
+        sleep 0.02
+    done
+    fail "$1 did not begin"
+}
+stopped() { # stopped PID NAME: it ends with 75, and nothing finished lies there
+    local code=0
+    wait "$1" || code=$?
+    [ "$code" -eq 75 ] || fail "$2: $code instead of 75"
+    [ ! -e "$2.mp4" ] || fail "$2: something finished lies at the output"
+}
+"$LONGTAKE" edit -q -i clip.mp4 -o term.mp4 --threads 1 "${settings[@]}" >/dev/null 2>&1 &
+runner=$!
+begun term.job
+kill -TERM "$runner"
+stopped "$runner" term
 edit term.mp4 1 1 >/dev/null
 digest term.mp4 | diff want - || fail "stopped by TERM: other bytes"
 
 mpirun -n 2 --oversubscribe --bind-to none "$LONGTAKE" edit -q -i clip.mp4 -o usr1.mp4 \
     --threads 1 "${settings[@]}" >/dev/null 2>&1 &
 runner=$!
-sleep 1.2
+begun usr1.job
 kill -USR1 "$runner"
-code=0
-wait "$runner" || code=$?
-[ "$code" -eq 75 ] || [ "$code" -eq 0 ] || fail "USR1: $code"
+stopped "$runner" usr1
 edit usr1.mp4 1 1 >/dev/null
 digest usr1.mp4 | diff want - || fail "stopped by USR1, continued on one rank: other bytes"
 
 # A second run on a folder in use.
 edit busy.mp4 1 1 >/dev/null 2>&1 &
 runner=$!
-for _ in $(seq 50); do
-    [ -e busy.job/manifest.jsonl ] || [ -e busy.job/journal.jsonl ] && break
-    sleep 0.05
-done
+begun busy.job
 expect 73 busy edit busy.mp4 1 1
 wait "$runner" || fail "the first run was disturbed"
 

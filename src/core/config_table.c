@@ -63,8 +63,7 @@ static const lt_option table[] = {
       .help = "Carry subtitle packets over bit-exact, or leave them out." },
 
     { PATH(model, path), APART,
-      .help = "Model folder (diffusers layout) or single checkpoint file; its content "
-              "counts." },
+      .help = "Model folder in the layout of diffusers; its content counts." },
     { ENUM(model, dtype, "auto", "auto", "f32", "bf16", "f16"), RESULT,
       .help = "Compute type; auto: the best that the CPU path or the GPU has. f32 "
               "also stores latents in f32." },

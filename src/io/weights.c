@@ -244,8 +244,9 @@ lt_status lt_weights_open_folder(const char *dir, const char *stem, lt_weights *
     }
     if (exists(dir, stem, ".bin") || exists(dir, "pytorch_model", ".bin"))
         return LT_FAIL(LT_ERR_NOINPUT,
-                       "no safetensors file (%s): its .bin file is a pickle; run "
-                       "\"longtake models convert\" on it once",
+                       "no safetensors file (%s): its .bin file is a pickle, which is "
+                       "not read; download the safetensors file, or save the model with "
+                       "safe_serialization=True",
                        dir);
     return LT_FAIL(LT_ERR_NOINPUT,
                    "no weights (%s/%s.safetensors): give a model folder in the layout of "

@@ -47,7 +47,7 @@ LT_NODISCARD lt_status lt_weights_open(const char *path, lt_weights **w);
  *   STEM.safetensors, STEM.safetensors.index.json (shards), STEM.fp16.safetensors,
  *   STEM.safetensors.index.fp16.json, STEM.bf16.safetensors
  * Names of shards must stay inside the folder.  Errors: NOINPUT (names the first form,
- * and a .bin that needs conversion when there is one), else as lt_weights_open. */
+ * and says that a .bin is not read when there is one), else as lt_weights_open. */
 LT_NODISCARD lt_status lt_weights_open_folder(const char *dir, const char *stem,
                                               lt_weights **w);
 

@@ -177,8 +177,8 @@ static lt_status find_header(const uint8_t *data, size_t bytes, const char *wher
     if (n > HEADER_MAX)
         return LT_FAIL(LT_ERR_DATA,
                        "not a safetensors file (%s): a header of %llu bytes is longer "
-                       "than the format allows; .ckpt and .pth files need \"longtake "
-                       "models convert\"",
+                       "than the format allows; a .ckpt or .pth file is a pickle, which "
+                       "is not read: download the model's safetensors file",
                        where, (unsigned long long)n);
     if (n > bytes - 8)
         return LT_FAIL(LT_ERR_DATA,

@@ -291,7 +291,7 @@ static void check_variants(const char *dir)
     lt_weights *w = NULL;
     snprintf(path, sizeof(path), "%s/m.bin", dir);
     put(path, "x", 1);
-    FAILS(LT_ERR_NOINPUT, "models convert", lt_weights_open_folder(dir, "m", &w));
+    FAILS(LT_ERR_NOINPUT, "is a pickle", lt_weights_open_folder(dir, "m", &w));
     unlink(path);
     write_shard(dir, "m.fp16.safetensors", "half");
     OK(lt_weights_open_folder(dir, "m", &w));

@@ -45,7 +45,7 @@ static const flag flags[] = {
         "the result; default <stem>.edited.<ext> here (preview: <stem>.preview.png)"),
     TEXT("job", LT_CMD_EDITING, job, "DIR",
          "job folder; default: the output without its extension plus .job"),
-    KEY("model", 0, "model", "path", "DIR|FILE", "model folder in diffusers' layout"),
+    KEY("model", 0, "model", "path", "DIR", "model folder in diffusers' layout"),
     KEY("method", 0, "method", "name", "NAME", "adaflow | frame"),
     KEY("prompt", 0, "prompt", "edit", "TEXT", "what the result shows"),
     KEY("source-prompt", 0, "prompt", "source", "TEXT", "what the source shows"),

@@ -11,7 +11,7 @@ typedef enum flag_kind {
     FLAG_SWITCH, /* int at `offset` becomes 1             */
     FLAG_TEXT,   /* const char * at `offset`              */
     FLAG_KEY,    /* a value of the configuration          */
-    FLAG_SET     /* "section.key=value", may be repeated  */
+    FLAG_SET     /* "key=value", may be repeated          */
 } flag_kind;
 
 typedef struct flag {
@@ -36,6 +36,12 @@ typedef struct flag {
 #define KEY(name, letter, section, key, arg, help)                         \
     {                                                                      \
         name, letter, FLAG_KEY, LT_CMD_EDITING, 0, section, key, arg, help \
+    }
+
+#define SYNTH(name, letter, field, arg, help)                                        \
+    {                                                                                \
+        name, letter, FLAG_TEXT, LT_CMD_SYNTH,                                       \
+            offsetof(lt_cli, synth) + offsetof(lt_cli_synth, field), 0, 0, arg, help \
     }
 
 /* clang-format off */
@@ -66,6 +72,24 @@ static const flag flags[] = {
            "go on with another CPU path: the result's bits change"),
     { "set", 0, FLAG_SET, LT_CMD_EDITING, 0, 0, 0, "KEY=VALUE",
       "section.key=value of the configuration; repeatable" },
+    SYNTH("output", 'o', output, "FILE",
+          "the clip, .mp4, .mov or .mkv; default <stem of SCENE>.mp4 or seed-<N>.mp4"),
+    SYNTH("seed", 0, seed, "N", "what the scene does not say is drawn from it (1)"),
+    SYNTH("size", 0, size, "WxH", "pixels (256x256)"),
+    SYNTH("frames", 0, frames, "N", "length (96)"),
+    SYNTH("rate", 0, rate, "R",
+          "frames a second, 24 or 30000/1001; default: the scene's"),
+    SYNTH("codec", 0, codec, "NAME", "libx264 (default) or ffv1: lossless, in .mkv"),
+    { "edit", 0, FLAG_SET, LT_CMD_SYNTH, 0, 0, 0, "FACTOR[=VALUE]",
+      "change a factor, to a value of your choice or of the seed's; repeatable" },
+    SYNTH("truth", 0, truth, "FILE", "the true edited clip, as -o"),
+    SYNTH("mask", 0, mask, "FILE",
+          "where the object is in the source: white; lossless in .mkv"),
+    SYNTH("flow", 0, flow, "FILE.h5", "exact motion: /flow and /visible"),
+    SYNTH("captions", 0, captions, "FILE.json", "texts: source, edit, instruction"),
+    { "training", 0, FLAG_SWITCH, LT_CMD_SYNTH,
+      offsetof(lt_cli, synth) + offsetof(lt_cli_synth, training), 0, 0, NULL,
+      "refuse the combinations that are kept for judging" },
     TEXT("threads", LT_CMD_EDITING | LT_CMD_RESUME | LT_CMD_MODELS, threads, "N",
          "threads of a process; default: all CPUs it may use"),
     SWITCH("help", 'h', LT_CMD_ALL, help, "show this"),

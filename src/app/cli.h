@@ -21,7 +21,8 @@ enum {
     LT_CMD_PREVIEW = 1 << 5,
     LT_CMD_MODELS = 1 << 6,
     LT_CMD_DOCTOR = 1 << 7,
-    LT_CMD_ALL = (1 << 8) - 1,
+    LT_CMD_SYNTH = 1 << 8,
+    LT_CMD_ALL = (1 << 9) - 1,
     LT_CMD_EDITING = LT_CMD_EDIT | LT_CMD_PLAN | LT_CMD_PREVIEW
 };
 
@@ -37,12 +38,19 @@ typedef struct lt_command {
     lt_status (*run)(lt_app *app);
 } lt_command;
 
-/* A value for the configuration, as the user gave it. */
+/* A value for the configuration, as the user gave it; of synth: one --edit. */
 typedef struct lt_setting {
     const char *section, *key; /* NULL: value is "section.key=value" of --set */
     const char *value;
     const char *option; /* "--seed", for messages */
 } lt_setting;
+
+/* Options of synth, NULL: not given. */
+typedef struct lt_cli_synth {
+    const char *seed, *output, *size, *frames, *rate, *codec;
+    const char *truth, *mask, *flow, *captions;
+    int training;
+} lt_cli_synth;
 
 /* What a command line says. Texts are borrowed from argv. */
 typedef struct lt_cli {
@@ -54,6 +62,7 @@ typedef struct lt_cli {
     int help, version, quiet, verbose, json, no_color;
     int fresh, allow_path_change, compare;
     const char *job, *at, *golden, *dtype, *cpu_path, *threads; /* NULL: not given */
+    lt_cli_synth synth;
 } lt_cli;
 
 /* Read a command line; argv[0] is skipped. The caller frees *cli with lt_cli_free.

@@ -19,6 +19,12 @@ static const char *const preview_examples[] = {
     "longtake preview -i clip.mp4 --model models/sd15 --prompt \"a robot\" --at 3.5",
     "longtake preview job.yaml --at 00:12:30 --compare -o look.png", NULL
 };
+static const char *const synth_examples[] = {
+    "longtake synth --seed 7 --size 256x256 --frames 96 -o ball.mp4",
+    "longtake synth --seed 7 --edit colour=blue --truth blue.mp4 --captions ball.json",
+    "longtake synth scene.yaml --codec ffv1 -o ball.mkv --mask mask.mkv --flow flow.h5",
+    NULL
+};
 static const char *const models_examples[] = {
     "longtake models list", "longtake models list /data/models",
     "longtake models verify models/sd15",
@@ -56,6 +62,21 @@ const lt_command lt_commands[] = {
       preview_examples,
       "Edits the frame alone, at the working size: quick, but neighbours are not seen.\n",
       0, 1, 1, lt_cmd_preview },
+    { "synth", LT_CMD_SYNTH, "[SCENE.yaml]", "render a demo clip with its ground truth",
+      synth_examples,
+      "SCENE.yaml has lines `key: value`; what is not there is drawn from the seed:\n"
+      "  shape     ball cube star heart fish car mushroom butterfly\n"
+      "  colour    red orange yellow green blue purple white black\n"
+      "  material  plain striped chequered metal furry\n"
+      "  place     meadow desert sea snow city brick forest beach\n"
+      "  time      morning noon sunset night (the city: night)\n"
+      "  style     plain sketch sepia watercolour mosaic\n"
+      "  weather   clear rain snowfall fog\n"
+      "  second (a shape or none) second_colour second_material front (none post bush)\n"
+      "  shot_frames places_vary size speed spin pan zoom shake rate seed\n"
+      "The first seven are factors of --edit. Equal requests give equal bytes. Memory\n"
+      "does not grow with the length. The sound is a tone with a tick every second.\n",
+      0, 1, 0, lt_cmd_synth },
     { "models", LT_CMD_MODELS, "list|verify|check", "find, verify and check models",
       models_examples,
       "list [DIR...]  models in these folders, or in those of $LONGTAKE_MODELS (colons\n"

@@ -9,7 +9,7 @@ begin
 run 0 "$LONGTAKE" --help
 out_has '^Examples:'
 out_has '^  edit '
-for c in edit resume plan status verify preview models doctor; do
+for c in edit resume plan status verify preview synth models doctor; do
     run 0 "$LONGTAKE" "$c" --help
     [ "$(sed -n 3p out)" = "Examples:" ] || fail "help of $c does not begin with examples"
     out_has "^  longtake $c|^  mpirun -n 8 longtake $c"
@@ -28,7 +28,7 @@ run 0 "$LONGTAKE" plan --version
 refused 64 'no command' "$LONGTAKE"
 refused 64 'unknown command edti \(did you mean `edit`\?\)' "$LONGTAKE" edti
 refused 64 'unknown command zzzzzz: ' "$LONGTAKE" zzzzzz
-for c in redo report eval synth mask bench; do
+for c in redo report eval mask bench; do
     refused 64 "unknown command $c" "$LONGTAKE" "$c" x
 done
 refused 64 'unknown option --promt \(did you mean `--prompt`\?\)' "$LONGTAKE" edit --promt x

@@ -28,9 +28,7 @@ static lt_status finish_segment(lt_run *r, int64_t segment)
     lt_status st = LT_OK;
     if (r->cfg->run.keep == LT_KEEP_NONE) LT_TRY(drop_stage(r, s, "inversion"));
     if (r->cfg->run.keep == LT_KEEP_NONE) LT_TRY(drop_stage(r, s, "match"));
-    if (r->rank == 0 && lt_method_get(r->cfg)->needs_features)
-        st = lt_features_forget(r, s->first, s->n);
-    st = lt_comm_agree(r->comm, st);
+    if (lt_method_get(r->cfg)->needs_features) lt_features_forget(r, s->first, s->n);
 cleanup:
     return st;
 }

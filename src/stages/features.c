@@ -7,6 +7,7 @@
 
 #include "core/file.h"
 #include "core/random.h"
+#include "io/half.h"
 #include "stages/source.h"
 
 /* ---- computing ------------------------------------------------------------------------ */
@@ -169,7 +170,7 @@ static feature_head head_of(const lt_run *r, int64_t frame, const lt_tensor *t,
     return h;
 }
 
-static lt_status store(lt_run *r, int64_t frame, const lt_tensor *t)
+static lt_status write_file(lt_run *r, int64_t frame, const lt_tensor *t)
 {
     lt_status st = LT_OK;
     char path[LT_PATH_MAX], folder[LT_PATH_MAX];
@@ -178,9 +179,10 @@ static lt_status store(lt_run *r, int64_t frame, const lt_tensor *t)
     char *buffer = malloc(sizeof(feature_head) + bytes), *body;
     if (!buffer) LT_TRY(LT_FAIL(LT_ERR_NOMEM, "out of memory (features)"));
     body = buffer + sizeof(feature_head);
-    for (int64_t i = 0; r->cell == LT_CELL_F16 && i < n; i++)
-        ((uint16_t *)(void *)body)[i] = lt_f16_from_f32(lt_f32(t)[i]);
-    if (r->cell == LT_CELL_F32) memcpy(body, t->data, bytes);
+    if (r->cell == LT_CELL_F16)
+        lt_half_from_f32((uint16_t *)(void *)body, lt_f32(t), n);
+    else
+        memcpy(body, t->data, bytes);
     const feature_head h = head_of(r, frame, t, body, bytes);
     memcpy(buffer, &h, sizeof(h));
     LT_TRY(temp_name(r, frame, path));
@@ -190,6 +192,19 @@ static lt_status store(lt_run *r, int64_t frame, const lt_tensor *t)
 cleanup:
     free(buffer);
     return st;
+}
+
+/* Features can be computed again, so a run does without the file: two ranks of different
+ * hosts that store the same frame may even share the temporary name (equal process
+ * numbers), and the slower one finds its file gone. A full disk is told, since shards go
+ * the same way next. */
+static lt_status store(lt_run *r, int64_t frame, const lt_tensor *t)
+{
+    const lt_status st = write_file(r, frame, t);
+    if (st == LT_OK || st == LT_ERR_NOSPACE || st == LT_ERR_CONFIG) return st;
+    lt_log_debug(r->log, "features of frame %lld are not kept: %s", (long long)frame,
+                 lt_error_message());
+    return LT_OK;
 }
 
 /* 1 when the file is there, whole and of this job; anything else is computed anew. */
@@ -212,11 +227,11 @@ static int load(lt_run *r, int64_t frame, lt_tensor *t)
         ok = !memcmp(&h, &expect, sizeof(h)) && h.tokens > 0 && h.channels > 0 &&
              (size_t)h.tokens * (size_t)h.channels * lt_cell_size(r->cell) == size &&
              LT_TENSOR_NEW(t, r->x.pool, LT_F32, h.tokens, h.channels) == LT_OK;
-        for (int64_t i = 0; ok && i < h.tokens * h.channels; i++)
-            if (r->cell == LT_CELL_F16)
-                lt_f32(t)[i] = lt_f32_from_f16(((const uint16_t *)(const void *)body)[i]);
-            else
-                memcpy(&lt_f32(t)[i], body + 4 * i, 4);
+        if (ok && r->cell == LT_CELL_F16)
+            lt_half_to_f32(lt_f32(t), (const uint16_t *)(const void *)body,
+                           h.tokens * h.channels);
+        else if (ok)
+            memcpy(lt_f32(t), body, size);
     }
     free(data);
     return ok;
@@ -266,13 +281,11 @@ cleanup:
     return st;
 }
 
-lt_status lt_features_forget(lt_run *r, int64_t first, int64_t n)
+void lt_features_forget(lt_run *r, int64_t first, int64_t n)
 {
-    for (int64_t f = first; f < first + n; f++) {
-        char path[LT_PATH_MAX];
-        lt_status st = temp_name(r, f, path);
-        if (st == LT_OK) st = lt_file_remove(path);
-        if (st != LT_OK) return st;
-    }
-    return LT_OK;
+    char path[LT_PATH_MAX];
+    for (int64_t f = first; f < first + n; f++)
+        if (temp_name(r, f, path) != LT_OK || lt_file_remove(path) != LT_OK)
+            lt_log_debug(r->log, "features of frame %lld stay: %s", (long long)f,
+                         lt_error_message());
 }

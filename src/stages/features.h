@@ -20,7 +20,9 @@ typedef struct lt_feature_shape {
 LT_NODISCARD lt_status lt_features_shape(lt_run *r, lt_feature_shape *shape);
 
 /* Features of a frame, f32 [h * w, c], rounded to what run.temp stores; from run.temp,
- * or computed and put there. *t is the caller's.  Errors: NOMEM, IO, NOSPACE. */
+ * or computed and put there. Where they cannot be put there for another reason than a
+ * full disk they are computed again the next time. *t is the caller's.
+ * Errors: those of lt_run_read_f32, NOMEM, NOSPACE, CONFIG (run.temp is too long). */
 LT_NODISCARD lt_status lt_features_get(lt_run *r, int64_t frame, lt_tensor *t);
 
 /* The same from a posterior in memory ([1, h, w, c] each), nothing stored. */
@@ -34,7 +36,9 @@ LT_NODISCARD lt_status lt_features_rows(lt_run *r, const lt_feature_shape *shape
                                         const lt_tensor *features, int64_t gh, int64_t gw,
                                         lt_tensor *rows);
 
-/* Remove the stored features of frames [first, first + n). */
-LT_NODISCARD lt_status lt_features_forget(lt_run *r, int64_t first, int64_t n);
+/* Remove the features of frames [first, first + n) that lie in this rank's run.temp,
+ * which may be on its node alone. What is not there, or cannot be removed, is no error:
+ * it is never read as features of another job. */
+void lt_features_forget(lt_run *r, int64_t first, int64_t n);
 
 #endif

@@ -4,12 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/half.h"
 #include "io/media_reader.h"
 
 void lt_run_round(const lt_run *r, float *v, int64_t n)
 {
     if (r->cell == LT_CELL_F32) return;
-    for (int64_t i = 0; i < n; i++) v[i] = lt_f32_from_f16(lt_f16_from_f32(v[i]));
+    lt_half_round(v, n);
 }
 
 /* ---- encoding ------------------------------------------------------------------------ */

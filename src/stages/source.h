@@ -23,7 +23,7 @@ LT_NODISCARD lt_status lt_source_encode(lt_run *r, const lt_tensor *image,
                                         lt_tensor *logvar);
 
 /* Read frames [first, first + n) of a source dataset ("/source/latents", ...) into
- * data [n, h, w, c] f32. */
+ * data [n, h, w, c] f32.  Errors: those of lt_run_read_f32. */
 LT_NODISCARD lt_status lt_source_read(lt_run *r, const char *dataset, int64_t first,
                                       int64_t n, float *data, int64_t *bytes_read);
 

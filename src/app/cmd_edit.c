@@ -90,7 +90,7 @@ static lt_status run_job(lt_app *app, const lt_request *r, int resume_only)
     LT_TRY(print_result(app, r, &s));
 cleanup:
     lt_run_discard(&run);
-    return st;
+    return lt_request_status(r, st);
 }
 
 lt_status lt_cmd_edit(lt_app *app)

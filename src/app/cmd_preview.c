@@ -170,7 +170,7 @@ cleanup:
     lt_tensor_free(&image);
     lt_tensor_free(&edit);
     lt_run_discard(&run);
-    return st;
+    return lt_request_status(q, st);
 }
 
 /* One frame is the work of one process. */

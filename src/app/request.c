@@ -168,6 +168,11 @@ lt_status lt_request_of_folder(lt_app *app, const char *folder, lt_request *r)
     return st;
 }
 
+lt_status lt_request_status(const lt_request *r, lt_status st)
+{
+    return st == LT_ERR_NOMEM && r->cfg.run.memory > 0 ? LT_ERR_CONFIG : st;
+}
+
 void lt_request_free(lt_request *r)
 {
     lt_config_free(&r->cfg);

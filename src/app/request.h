@@ -22,6 +22,10 @@ LT_NODISCARD lt_status lt_request_make(lt_app *app, int preview, lt_request *req
 LT_NODISCARD lt_status lt_request_of_folder(lt_app *app, const char *folder,
                                             lt_request *request);
 
+/* The status of a run of this request: memory that does not suffice under run.memory is
+ * CONFIG (the pool's message names the key), every other status is itself. */
+lt_status lt_request_status(const lt_request *request, lt_status st);
+
 void lt_request_free(lt_request *request); /* accepts a zeroed one */
 
 #endif

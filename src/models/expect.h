@@ -54,13 +54,9 @@ double lt_text_config_cost(const lt_text_config *c, int64_t n_tokens);
 double lt_vae_config_cost_encode(const lt_vae_config *c, int64_t h, int64_t w);
 double lt_vae_config_cost_decode(const lt_vae_config *c, int64_t h, int64_t w);
 
-/* Names that files use for the same tensor: "to_q" / "query" and so on in the VAE, with
- * or without "text_model." in the text encoder. The tensor that is there under `name` or
- * its other form, or NULL. */
-const lt_weight *lt_find_renamed(const lt_weights *w, const char *name);
-
-/* The name under which the file has it; `name` itself when it has none. other:
- * [LT_NAME_MAX], used when the name changes. */
+/* Files use two names for the same tensor: "to_q" / "query" and so on in the VAE, with or
+ * without "text_model." in the text encoder. The name under which this file has it;
+ * `name` itself when it has none. other: [LT_NAME_MAX], used when the name changes. */
 const char *lt_resolve_name(const lt_weights *w, const char *name, char *other);
 
 #endif

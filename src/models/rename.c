@@ -37,9 +37,3 @@ const char *lt_resolve_name(const lt_weights *w, const char *name, char *other)
             return other;
     return name;
 }
-
-const lt_weight *lt_find_renamed(const lt_weights *w, const char *name)
-{
-    char other[LT_NAME_MAX];
-    return lt_weights_find(w, lt_resolve_name(w, name, other));
-}

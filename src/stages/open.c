@@ -39,11 +39,6 @@ static lt_status kernels_of(const lt_config *cfg, lt_cpu_path path, const lt_ker
     return lt_kernels_get(path, compute, k);
 }
 
-lt_status lt_run_kernels(const lt_config *cfg, const lt_kernels **k)
-{
-    return kernels_of(cfg, path_of_choice(cfg->run.cpu_path), k);
-}
-
 /* ---- what is stored already ---------------------------------------------------------------- */
 
 typedef struct stored_job {
@@ -259,7 +254,9 @@ static lt_status open_compute(lt_run *r, const lt_run_env *env, const findings *
     if (env->hold_isa) LT_TRY(lt_kernels_limit_isa(f->path));
     LT_TRY(kernels_of(r->cfg, f->path, &r->x.k));
     LT_TRY(lt_kernels_threads_open(n, &r->x.threads));
-    LT_TRY(lt_pool_open(&r->x.pool, LT_HOST, "activations", (size_t)r->cfg->run.memory));
+    LT_TRY(lt_pool_open(&r->x.pool, LT_HOST,
+                        r->cfg->run.memory > 0 ? "run.memory" : "model and activations",
+                        (size_t)r->cfg->run.memory));
 cleanup:
     return st;
 }

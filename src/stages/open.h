@@ -49,10 +49,6 @@ LT_NODISCARD lt_status lt_run_close(lt_run **run);
  * lock is released. Not collective. Accepts NULL. */
 void lt_run_discard(lt_run **run);
 
-/* The CPU path and compute type that a configuration means on this machine.
- * Errors: UNSUPPORTED (this CPU lacks run.cpu_path), CONFIG (model.dtype not on it). */
-LT_NODISCARD lt_status lt_run_kernels(const lt_config *cfg, const lt_kernels **k);
-
 /* The prompts a method needs (NULL text = skip): fills r->text. Warns about prompts that
  * were cut at 77 tokens, saying what was cut. */
 LT_NODISCARD lt_status lt_run_encode_texts(lt_run *r, int with_empty);

@@ -117,12 +117,12 @@ static lt_status no_memory(const lt_pool *p, size_t bytes)
     if (p->limit && p->used + bytes > p->limit)
         return LT_FAIL(LT_ERR_NOMEM,
                        "out of memory (%s): %.1f MiB wanted, %.1f of %.1f MiB in use; "
-                       "raise the limit or lower the batch or frame size",
+                       "raise the limit or lower the frame size",
                        p->name, (double)bytes * mib, (double)p->used * mib,
                        (double)p->limit * mib);
     return LT_FAIL(LT_ERR_NOMEM,
                    "out of memory (%s): %.1f MiB wanted, %.1f MiB in use; the system has "
-                   "no more, lower the batch or frame size",
+                   "no more, lower the frame size",
                    p->name, (double)bytes * mib, (double)p->used * mib);
 }
 

@@ -148,12 +148,6 @@ uint16_t *lt_u16(const lt_tensor *t)
     return t->data;
 }
 
-uint8_t *lt_u8(const lt_tensor *t)
-{
-    assert(t->dtype == LT_U8 && t->space == LT_HOST);
-    return t->data;
-}
-
 static lt_status need_host(const lt_tensor *t, const char *what)
 {
     if (t->space == LT_HOST) return LT_OK;

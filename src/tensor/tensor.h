@@ -115,7 +115,6 @@ int lt_tensor_same_shape(const lt_tensor *a, const lt_tensor *b);
 float *lt_f32(const lt_tensor *t);
 int32_t *lt_i32(const lt_tensor *t);
 uint16_t *lt_u16(const lt_tensor *t); /* also the bits of bf16 and f16 */
-uint8_t *lt_u8(const lt_tensor *t);
 
 /* Copy all elements between any two spaces: same dtype and count.
  * Host to host: done on return. Otherwise queued on s.

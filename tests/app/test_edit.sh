@@ -22,6 +22,10 @@ out_has '^slim +query'
 err_has 'warning: memory: .*run.memory.*segments.keyframes.*size.max_pixels'
 [ "$(find . -name '*.job' | wc -l)" -eq 0 ] || fail "plan made a job folder"
 
+# a limit that is too low is named
+refused 78 'out of memory \(run.memory\): .* raise the limit' \
+    "$LONGTAKE" edit -q "${JOB[@]}" --set run.memory=1K
+
 # edit: result on stdout, default names
 run 0 "$LONGTAKE" edit "${JOB[@]}"
 [ "$(cat out)" = "$WORK/clip.edited.mp4" ] || fail "stdout is not the output"

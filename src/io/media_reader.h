@@ -48,8 +48,9 @@ int64_t lt_media_reader_frame_bytes(const lt_media_reader *reader);
 lt_media_color lt_media_reader_color(const lt_media_reader *reader);
 
 /* The next frame read will be selected frame f, 0 <= f < n. Decoding begins at a key
- * frame at or before it, so that the result is the one of reading from 0 (a frame that is damaged, but not so much
- * that it is left out, may look different after a seek into the damage). */
+ * frame at or before it, so that the result is the one of reading from 0 (a frame that
+ * is damaged, but not so much that it is left out, may look different after a seek into
+ * the damage). */
 LT_NODISCARD lt_status lt_media_reader_seek(lt_media_reader *reader, int64_t f);
 
 /* Read the next frame into `pixels` (frame_bytes bytes of the caller). After frame

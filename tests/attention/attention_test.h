@@ -5,19 +5,10 @@
 
 #include "attention/extended.h"
 #include "attention/propagate.h"
-#include "check.h"
 #include "io/weights.h"
+#include "status_check.h"
 
 /* What the tests of this room share. */
-
-#define OK(expr)                                                                    \
-    do {                                                                            \
-        if ((expr) != LT_OK) {                                                      \
-            fprintf(stderr, "FAIL %s:%d: %s: %s (%s)\n", __FILE__, __LINE__, #expr, \
-                    lt_error_message(), lt_error_place());                          \
-            exit(1);                                                                \
-        }                                                                           \
-    } while (0)
 
 static inline lt_exec open_exec(const lt_kernels *k)
 {

@@ -8,20 +8,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "check.h"
 #include "core/file.h"
 #include "io/index.h"
 #include "io/job.h"
+#include "status_check.h"
 
 /* What the tests of the job folder share. A block has FRAMES frames of H x W x C. */
 enum { FRAMES = 4, H = 2, W = 3, C = 4, LEVELS = 3, TOKENS = H * W };
-
-#define OK(call)                                                         \
-    do {                                                                 \
-        const lt_status ok_ = (call);                                    \
-        if (ok_ != LT_OK) fprintf(stderr, "  %s\n", lt_error_message()); \
-        CHECK(ok_ == LT_OK);                                             \
-    } while (0)
 
 /* A new empty folder; cleaned by util_rm. In memory where possible: thousands of fsyncs
  * on a busy disk would take minutes, and what is tested here is order, not the disk. */

@@ -4,32 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "check.h"
 #include "kernels/kernels.h"
 #include "models/check.h"
 #include "models/model.h"
+#include "status_check.h"
 
 /* What the tests of this room share. */
-
-#define OK(expr)                                                                    \
-    do {                                                                            \
-        if ((expr) != LT_OK) {                                                      \
-            fprintf(stderr, "FAIL %s:%d: %s: %s (%s)\n", __FILE__, __LINE__, #expr, \
-                    lt_error_message(), lt_error_place());                          \
-            exit(1);                                                                \
-        }                                                                           \
-    } while (0)
-
-/* The expression fails with this status and a message that holds `text`. */
-#define FAILS(status, text, expr)                                                 \
-    do {                                                                          \
-        const lt_status got_ = (expr);                                            \
-        if (got_ != (status) || !strstr(lt_error_message(), text)) {              \
-            fprintf(stderr, "FAIL %s:%d: %s: status %d, message: %s\n", __FILE__, \
-                    __LINE__, #expr, (int)got_, lt_error_message());              \
-            exit(1);                                                              \
-        }                                                                         \
-    } while (0)
 
 static const char *const test_models[] = { "sd15-tiny", "sd21-tiny", "odd-tiny" };
 enum { N_TEST_MODELS = 3 };

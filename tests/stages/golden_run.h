@@ -3,21 +3,12 @@
 
 #include <string.h>
 
-#include "check.h"
 #include "io/media_writer.h"
 #include "io/weights.h"
 #include "stages/open.h"
+#include "status_check.h"
 
 /* Helpers for tests that run stages on the golden film and model. */
-
-#define OK(expr)                                                                    \
-    do {                                                                            \
-        if ((expr) != LT_OK) {                                                      \
-            fprintf(stderr, "FAIL %s:%d: %s: %s (%s)\n", __FILE__, __LINE__, #expr, \
-                    lt_error_message(), lt_error_place());                          \
-            exit(1);                                                                \
-        }                                                                           \
-    } while (0)
 
 /* A golden array as floats; *n = its elements. Free it. */
 static inline float *golden_f32(const lt_weights *g, const char *name, int64_t *n)

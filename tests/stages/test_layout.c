@@ -3,11 +3,9 @@
 #include <string.h>
 
 #include "attention/inject.h"
-#include "check.h"
 #include "stages/clips.h"
 #include "stages/levels.h"
-
-#define OK(expr) CHECK((expr) == LT_OK)
+#include "status_check.h"
 
 /* ---- the split rule -------------------------------------------------------------------- */
 

@@ -60,7 +60,7 @@ static void rank_range(const lt_extended *e, int r, int64_t chunk, int64_t *k0,
     *k1 = max64(min64(first + e->rank_keyframes[r], c1), *k0);
 }
 
-/* This rank's rows of a chunk of t ([n_own, S, C]): a view, or a copy of the listed ones. */
+/* This rank's rows of a chunk of t ([n_own, S, C]): a view, or a copy of listed ones. */
 static lt_status own_rows(const joint *j, const lt_tensor *t, int64_t chunk,
                           lt_tensor *part)
 {

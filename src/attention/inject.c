@@ -84,7 +84,7 @@ lt_status lt_branch_project(const lt_attention_call *call, lt_projection which,
     return LT_OK;
 }
 
-/* ---- each frame alone --------------------------------------------------------------- */
+/* ---- each frame alone -------------------------------------------------------------- */
 
 enum { MAX_SETS = LT_MAX_VALUES };
 

@@ -54,7 +54,8 @@ int64_t lt_slim_kept(lt_slimming_mode mode, int64_t n_keyframes, int64_t budget,
                      int64_t s);
 
 /* Where the features of a keyframe at a grid come from: unit rows [S, c] in the compute
- * dtype, a counted view or copy that the caller frees. i counts the segment's keyframes. */
+ * dtype, a counted view or copy that the caller frees. keyframe counts those of the
+ * segment; grid is an index into lt_slim_args.tokens. */
 typedef lt_status lt_slim_features_fn(void *ctx, int64_t keyframe, int grid,
                                       lt_tensor *unit_rows);
 

@@ -68,7 +68,7 @@ LT_NODISCARD lt_status lt_comm_max(lt_comm *c, int64_t value, int64_t *max);
  * all leave by the same road with the same exit code. LT_OK if nobody failed. */
 LT_NODISCARD lt_status lt_comm_agree(lt_comm *c, lt_status local);
 
-/* 1 after an lt_comm_agree that found a failure: every rank knows, one of them reports. */
+/* 1 after an lt_comm_agree that found a failure: all ranks know, one of them reports. */
 int lt_comm_failed_together(const lt_comm *c);
 
 #endif

@@ -21,9 +21,9 @@ typedef struct holder {
 
 /* ---- who -------------------------------------------------------------------------- */
 
-/* The start time of a process in ticks since boot; 0 when there is no such process, -1 when
- * only its zombie is left (in a container nobody may collect it). The name in front may
- * hold anything, so count from its last ')'. */
+/* The start time of a process in ticks since boot; 0 when there is no such process, -1
+ * when only its zombie is left (in a container nobody may collect it). The name in front
+ * may hold anything, so count from its last ')'. */
 static int64_t process_start(int64_t pid)
 {
     char path[64], buf[1024];

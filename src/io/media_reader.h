@@ -44,7 +44,8 @@ void lt_media_reader_close(lt_media_reader **reader); /* accepts NULL and *NULL 
 int64_t lt_media_reader_frame_bytes(const lt_media_reader *reader);
 
 /* Colour tags that fit the frames that come out: those of the source, or BT.709 after
- * tone mapping. A writer given these tags writes what the source would have looked like. */
+ * tone mapping. A writer given these tags writes what the source would have looked
+ * like. */
 lt_media_color lt_media_reader_color(const lt_media_reader *reader);
 
 /* The next frame read will be selected frame f, 0 <= f < n. Decoding begins at a key

@@ -4,7 +4,8 @@
 #include "kernels/linear.h"
 #include "tensor/tensor.h"
 
-/* out = act(in); compute dtype or f32, in place allowed.  Tolerance f32 1e-6, bf16 1e-2. */
+/* out = act(in); compute dtype or f32, in place allowed.
+ * Tolerance f32 1e-6, bf16 1e-2. */
 typedef lt_status lt_unary_fn(const lt_exec *x, lt_act act, const lt_tensor *in,
                               lt_tensor *out);
 

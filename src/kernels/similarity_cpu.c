@@ -86,7 +86,7 @@ cleanup:
     return st;
 }
 
-/* ---- top_k: the k-th largest rank digit by digit, then one ascending sweep ----------- */
+/* ---- top_k: the k-th largest rank digit by digit, then one ascending sweep --------- */
 
 enum { DIGITS = 3, BINS = 2048 };
 static const int digit_shift[DIGITS] = { 21, 10, 0 };

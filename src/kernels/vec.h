@@ -217,8 +217,9 @@ LT_INLINE vf v_silu(vf x) { return x / (v_set(1.0f) + v_exp(v_set(0.0f) - x)); }
 
 LT_INLINE vf v_quick_gelu(vf x) { return x / (v_set(1.0f) + v_exp(v_set(-1.702f) * x)); }
 
-/* x * Phi(x). For t = |x|: Phi(-t) = e^(-t^2/2 - r(t)) with r(t) = -ln(erfcx(t/sqrt 2)/2),
- * a smooth function: the polynomial. From 5.5 on Phi(-t) is below 2e-8. */
+/* x * Phi(x). For t = |x|: Phi(-t) = e^(-t^2/2 - r(t)) with
+ * r(t) = -ln(erfcx(t/sqrt 2)/2), a smooth function: the polynomial. From 5.5 on Phi(-t)
+ * is below 2e-8. */
 LT_INLINE vf v_gelu(vf x)
 {
     const vf t = v_abs(x), s = v_at_most(t, 5.5f);

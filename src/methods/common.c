@@ -5,7 +5,7 @@
 #include "stages/contents.h"
 #include "stages/features.h"
 
-/* ---- segments ------------------------------------------------------------------------ */
+/* ---- segments ---------------------------------------------------------------------- */
 
 /* Collective. A finished segment needs its inversion and matches no more. */
 static lt_status drop_stage(lt_run *r, const lt_segment *s, const char *stage)
@@ -58,7 +58,7 @@ lt_status lt_edit_segments(lt_run *r, lt_segment_fn *fn)
     return st;
 }
 
-/* ---- disk ------------------------------------------------------------------------------ */
+/* ---- disk -------------------------------------------------------------------------- */
 
 lt_status lt_check_disk(lt_run *r)
 {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- the rule -------------------------------------------------------------------------- */
+/* ---- the rule ---------------------------------------------------------------------- */
 
 static int64_t at_least_one(int64_t v) { return v > 1 ? v : 1; }
 
@@ -44,7 +44,7 @@ int lt_clip_splits(const lt_config *cfg, lt_clip_similarity s, int64_t reference
            f - reference >= cfg->clips.max_length;
 }
 
-/* ---- the scan ---------------------------------------------------------------------------- */
+/* ---- the scan ---------------------------------------------------------------------- */
 
 typedef struct scan {
     lt_run *r;
@@ -137,7 +137,7 @@ static lt_status scan_all(scan *s)
     return st;
 }
 
-/* ---- the shard ------------------------------------------------------------------------- */
+/* ---- the shard --------------------------------------------------------------------- */
 
 static lt_status put_array(lt_shard_writer *w, const char *path, lt_cell cell,
                            const void *data, int64_t n)
@@ -226,7 +226,7 @@ static lt_status adaptive(lt_run *r, int64_t **begin, int64_t *n_clips)
     return st;
 }
 
-/* ---- layout ---------------------------------------------------------------------------- */
+/* ---- layout ------------------------------------------------------------------------ */
 
 static lt_status from_list(lt_run *r, int64_t **begin, int64_t *n_clips)
 {

@@ -15,7 +15,7 @@ typedef struct lt_clip_similarity {
     float region; /* lowest mean of a sliding window  */
 } lt_clip_similarity;
 
-/* From the map M [h * w] (docs: windows of side max(h, w) / 16, stride max(h, w) / 32). */
+/* From the map M [h * w] (windows of side max(h, w) / 16, stride max(h, w) / 32). */
 lt_clip_similarity lt_clip_similarity_of(const float *map, int64_t h, int64_t w);
 
 /* The split rule: does frame f begin a new clip, seen from reference r? */

@@ -20,7 +20,7 @@ const char *const *lt_contents_stages(const lt_config *cfg)
     return cfg->method.name == LT_METHOD_ADAFLOW ? adaflow_stages : frame_stages;
 }
 
-/* ---- facts --------------------------------------------------------------------------- */
+/* ---- facts ------------------------------------------------------------------------- */
 
 static lt_status set_number(lt_facts *f, const char *key, int64_t v)
 {
@@ -96,7 +96,7 @@ cleanup:
     return lt_run_commit(r, st, &d, r->rank == 0);
 }
 
-/* ---- reading facts ------------------------------------------------------------------------ */
+/* ---- reading facts ----------------------------------------------------------------- */
 
 static lt_status get_number(const lt_facts *f, const char *key, int64_t *v)
 {

@@ -35,7 +35,7 @@ typedef struct edit {
     double t0;
 } edit;
 
-/* ---- arithmetic ------------------------------------------------------------------------ */
+/* ---- arithmetic -------------------------------------------------------------------- */
 
 lt_status lt_edit_step(lt_run *r, int t, int prev, lt_tensor *pred, lt_tensor *x)
 {
@@ -67,7 +67,7 @@ lt_status lt_edit_start(lt_run *r, const lt_levels *levels, const lt_tensor *x0,
     return r->x.k->axpby(&r->x, (float)noise, x, (float)clean, x0, x);
 }
 
-/* ---- what a rank holds ------------------------------------------------------------------- */
+/* ---- what a rank holds ------------------------------------------------------------- */
 
 static lt_status open_share(edit *e)
 {
@@ -153,9 +153,9 @@ cleanup:
     return lt_comm_agree(r->comm, st);
 }
 
-/* ---- batches ------------------------------------------------------------------------------ */
+/* ---- batches ----------------------------------------------------------------------- */
 
-/* x of n frames for all branches; the source branch takes the latents of the inversion. */
+/* x of n frames for all branches; the source branch takes those of the inversion. */
 static lt_status make_input(edit *e, const lt_batch *batch, const lt_tensor *source,
                             const lt_tensor *x, lt_tensor *in)
 {
@@ -200,7 +200,7 @@ static lt_unet_args args_of(const edit *e, const lt_batch *batch, const lt_tenso
     return a;
 }
 
-/* ---- joint pass --------------------------------------------------------------------------- */
+/* ---- joint pass -------------------------------------------------------------------- */
 
 static int64_t keyframe_of(const edit *e, int64_t clip)
 {
@@ -349,7 +349,7 @@ static lt_status joint_pass(edit *e, const lt_tensor *all_source)
     return st;
 }
 
-/* ---- propagation --------------------------------------------------------------------------- */
+/* ---- propagation ------------------------------------------------------------------- */
 
 typedef struct block_policy {
     lt_policy policy;
@@ -468,7 +468,7 @@ static lt_status one_step(edit *e)
     return lt_comm_agree(r->comm, st);
 }
 
-/* ---- saving -------------------------------------------------------------------------------- */
+/* ---- saving ------------------------------------------------------------------------ */
 
 static lt_status save_block(edit *e, int64_t block, int final, lt_done *d)
 {

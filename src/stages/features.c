@@ -10,7 +10,7 @@
 #include "io/half.h"
 #include "stages/source.h"
 
-/* ---- computing ------------------------------------------------------------------------ */
+/* ---- computing --------------------------------------------------------------------- */
 
 static lt_status forward(lt_run *r, const lt_tensor *x, int t, lt_tensor *features)
 {
@@ -130,7 +130,7 @@ lt_status lt_features_compute(lt_run *r, int64_t frame, const lt_tensor *mean,
     return LT_OK;
 }
 
-/* ---- keeping --------------------------------------------------------------------------- */
+/* ---- keeping ----------------------------------------------------------------------- */
 
 /* A file of run.temp: this head, then the values in the job's storage type. The hash of
  * the values tells a whole file of this job from anything else. */

@@ -57,7 +57,7 @@ lt_status lt_inversion_run(lt_run *r, const lt_levels *levels, lt_tensor *x, flo
     return LT_OK;
 }
 
-/* ---- saving ---------------------------------------------------------------------------- */
+/* ---- saving ------------------------------------------------------------------------ */
 
 static int levels_before(const lt_levels *l, int step)
 {
@@ -118,7 +118,7 @@ cleanup:
     return st;
 }
 
-/* ---- a block --------------------------------------------------------------------------- */
+/* ---- a block ----------------------------------------------------------------------- */
 
 static lt_status resume_at(lt_run *r, trajectory *j, int64_t block, int64_t step,
                            lt_done *d)
@@ -162,7 +162,7 @@ static lt_status advance(lt_run *r, trajectory *j, int to)
     return LT_OK;
 }
 
-/* ---- rounds ---------------------------------------------------------------------------- */
+/* ---- rounds ------------------------------------------------------------------------ */
 
 typedef struct invert_round {
     const int64_t *block; /* [n] blocks of this round, block[k] on rank k */

@@ -24,7 +24,7 @@ lt_status lt_match_rows(lt_run *r, const lt_tensor *frame_rows,
     return r->x.k->best_match(&r->x, &a);
 }
 
-/* ---- one block ----------------------------------------------------------------------- */
+/* ---- one block --------------------------------------------------------------------- */
 
 typedef struct block_match {
     lt_run *r;
@@ -204,7 +204,7 @@ lt_status lt_stage_match(lt_run *r, int64_t segment)
     return lt_run_units(r, &stage);
 }
 
-/* ---- reading --------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------- */
 
 /* Number of a keyframe among those of the clip, -1 when no step draws it. */
 static lt_status row_group(lt_run *r, int64_t clip, int64_t keyframe, int64_t *k)

@@ -8,7 +8,7 @@
 
 #include "stages/contents.h"
 
-/* ---- kernels --------------------------------------------------------------------------- */
+/* ---- kernels ----------------------------------------------------------------------- */
 
 static lt_cpu_path path_of_choice(int choice)
 {
@@ -39,7 +39,7 @@ static lt_status kernels_of(const lt_config *cfg, lt_cpu_path path, const lt_ker
     return lt_kernels_get(path, compute, k);
 }
 
-/* ---- what is stored already ---------------------------------------------------------------- */
+/* ---- what is stored already -------------------------------------------------------- */
 
 typedef struct stored_job {
     int exists;
@@ -149,7 +149,7 @@ static lt_status frozen_path(const stored_job *s, const lt_config *cfg, int allo
         name, lt_cpu_path_name(*path), name);
 }
 
-/* ---- rank 0 looks, all know ----------------------------------------------------------------- */
+/* ---- rank 0 looks, all know -------------------------------------------------------- */
 
 /* What rank 0 found; sent to the others as bytes. */
 typedef struct findings {
@@ -243,7 +243,7 @@ cleanup:
     return st;
 }
 
-/* ---- the parts of a run -------------------------------------------------------------------- */
+/* ---- the parts of a run ------------------------------------------------------------ */
 
 static lt_status open_compute(lt_run *r, const lt_run_env *env, const findings *f)
 {
@@ -336,7 +336,7 @@ static lt_status check_output(lt_run *r)
     return st;
 }
 
-/* ---- the job folder -------------------------------------------------------------------------- */
+/* ---- the job folder ---------------------------------------------------------------- */
 
 static lt_status make_facts(lt_run *r, const lt_run_env *env, const findings *f,
                             lt_facts *facts)
@@ -455,7 +455,7 @@ cleanup:
     return st;
 }
 
-/* ---- texts ------------------------------------------------------------------------------------ */
+/* ---- texts ------------------------------------------------------------------------- */
 
 static lt_status encode_text(lt_run *r, const char *what, const char *text,
                              lt_unet_context **out)
@@ -485,7 +485,7 @@ cleanup:
     return lt_comm_agree(r->comm, st);
 }
 
-/* ---- open and close ------------------------------------------------------------------------------ */
+/* ---- open and close ---------------------------------------------------------------- */
 
 static lt_status open_all(lt_run *r, const lt_facts *facts, const lt_run_env *env,
                           findings *f, stored_job *s)

@@ -165,7 +165,7 @@ lt_status lt_run_check_stop(const lt_run *r)
                    lt_job_path(r->job));
 }
 
-/* ---- verification -------------------------------------------------------------------- */
+/* ---- verification ------------------------------------------------------------------ */
 
 /* Collective. lost[i] = 1 for every damaged record, from all ranks. */
 static lt_status find_lost(lt_run *r, const lt_record **list, int64_t n, uint8_t *lost)
@@ -232,7 +232,7 @@ cleanup:
     return st;
 }
 
-/* ---- units --------------------------------------------------------------------------- */
+/* ---- units ------------------------------------------------------------------------- */
 
 /* The list is the same on every rank: all know the same records. */
 static lt_status todo_list(lt_run *r, const lt_unit_stage *s, int64_t **todo, int64_t *n)
@@ -275,7 +275,7 @@ lt_status lt_run_units(lt_run *r, const lt_unit_stage *s)
     return st;
 }
 
-/* ---- shards ---------------------------------------------------------------------------- */
+/* ---- shards ------------------------------------------------------------------------ */
 
 lt_status lt_run_read_f32(lt_run *r, const char *stage, int64_t unit, int64_t step,
                           const char *dataset, const int64_t *start, const int64_t *count,

@@ -99,7 +99,7 @@ LT_NODISCARD lt_status lt_run_check_stop(const lt_run *r);
  * forgotten, with a warning that names it, and so redone. */
 LT_NODISCARD lt_status lt_run_verify(lt_run *r);
 
-/* ---- stages of independent units ----------------------------------------------------- */
+/* ---- stages of independent units --------------------------------------------------- */
 
 typedef struct lt_unit_stage {
     const char *name; /* record name and test point */

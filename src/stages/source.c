@@ -13,7 +13,7 @@ void lt_run_round(const lt_run *r, float *v, int64_t n)
     lt_half_round(v, n);
 }
 
-/* ---- encoding ------------------------------------------------------------------------ */
+/* ---- encoding ---------------------------------------------------------------------- */
 
 /* out = 2 * image - 1 */
 static lt_status to_signed(lt_run *r, const lt_tensor *image, lt_tensor *out)
@@ -58,7 +58,7 @@ cleanup:
     return st;
 }
 
-/* ---- one group ------------------------------------------------------------------------- */
+/* ---- one group --------------------------------------------------------------------- */
 
 typedef struct source_stage {
     int with_features;
@@ -110,7 +110,7 @@ cleanup:
     return st;
 }
 
-/* ---- frames from rank 0 to their owners ------------------------------------------------ */
+/* ---- frames from rank 0 to their owners -------------------------------------------- */
 
 static lt_status open_reader(lt_run *r, source_stage *s)
 {

@@ -38,7 +38,7 @@ static lt_unet_context *random_text(const setup *s, uint64_t seed)
     return c;
 }
 
-/* ---- what the keyframes are: functions of their number ------------------------------- */
+/* ---- what the keyframes are: functions of their number ----------------------------- */
 
 static lt_status features(void *ctx, int64_t keyframe, int grid, lt_tensor *rows)
 {
@@ -79,7 +79,7 @@ static lt_batch batch_of(const variant *v, int64_t n)
     return b;
 }
 
-/* ---- one joint pass of this rank's share ----------------------------------------------- */
+/* ---- one joint pass of this rank's share ------------------------------------------- */
 
 typedef struct pass {
     lt_attention_cache cache;
@@ -130,7 +130,7 @@ static void run_pass(setup *s, lt_comm *comm, const int64_t *share, const varian
     lt_slim_free(&slim);
 }
 
-/* ---- what a rank must receive ------------------------------------------------------------ */
+/* ---- what a rank must receive ------------------------------------------------------ */
 
 /* Listed tokens of a grid outside keyframes [first, first + n). */
 static int64_t listed_elsewhere(const lt_slimming *slim, int64_t tokens, int64_t first,
@@ -183,7 +183,7 @@ static void check_total(setup *s, const variant *v, int64_t bytes)
     CHECK(size == 1 || sum > 0);
 }
 
-/* ---- comparison --------------------------------------------------------------------------- */
+/* ---- comparison -------------------------------------------------------------------- */
 
 /* Collective. The rows of one site and branch from all ranks against rank 0's own run. */
 static void compare_rows(setup *s, const int64_t *share, const pass *mine,

@@ -5,7 +5,7 @@
 enum { K = 5, S = 12, H = 3, W = 4, HEADS = 2, DIM = 8, C = HEADS * DIM, FRAMES = 12 };
 enum { BRANCH_ROWS = K * S, BUDGET = 2 };
 
-/* ---- a layer whose projections are looked up ------------------------------------------ */
+/* ---- a layer whose projections are looked up --------------------------------------- */
 
 /* Row n of the layer's input holds the number n; projecting it gives row n of `rows`
  * ([3][K][S][C], as golden), so that q, k and v are free of each other. to_out hands
@@ -137,7 +137,7 @@ static void check_source(const layer *l, const lt_tensor *out)
     check_rows(out, 0, BRANCH_ROWS, golden(l->golden, "plain.out", 3 * BRANCH_ROWS * C));
 }
 
-/* ---- slim lists ------------------------------------------------------------------------- */
+/* ---- slim lists -------------------------------------------------------------------- */
 
 static lt_status keyframe_features(void *ctx, int64_t keyframe, int grid, lt_tensor *rows)
 {
@@ -180,7 +180,7 @@ static void check_lists(const layer *l, const lt_slimming *slim, const char *nam
     }
 }
 
-/* ---- tests ------------------------------------------------------------------------------- */
+/* ---- tests ------------------------------------------------------------------------- */
 
 static void test_plain_and_recorded(layer *l, lt_attention_cache *cache)
 {
@@ -387,7 +387,7 @@ static void test_ties(layer *l)
     }
 }
 
-/* ---- injection of features, places ------------------------------------------------------- */
+/* ---- injection of features, places ------------------------------------------------- */
 
 static void fill_hidden(lt_tensor *t)
 {

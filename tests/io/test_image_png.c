@@ -79,7 +79,7 @@ static void put_file(const char *path, const uint8_t *p, size_t n)
     fclose(f);
 }
 
-/* Cut at every byte, and one bit turned in every byte: an error or an image, never more. */
+/* Cut at every byte, one bit turned in every byte: an error or an image, never more. */
 static void damaged(void)
 {
     uint8_t p[4096], q[4096], pixels[16 * 16 * 3];

@@ -163,7 +163,7 @@ static double pq_code(double nits)
     return pow((3424.0 / 4096 + 2413.0 / 128 * y) / (1 + 2392.0 / 128 * y), m2);
 }
 
-/* A grey ramp in PQ: dark greys keep their light, 1000 cd/m2 is white, grey stays grey. */
+/* A grey ramp in PQ: dark greys keep their light, 1000 cd/m2 is white, grey is grey. */
 static void tone_mapping(void)
 {
     static const double nits[8] = { 0, 5, 36.54, 60, 203, 500, 1000, 4000 };

@@ -46,7 +46,7 @@ static void check_final(lt_run *r, const lt_weights *g, const char *name, int64_
     free(want);
 }
 
-/* ---- how near a reconstruction comes to the film ------------------------------------------ */
+/* ---- how near a reconstruction comes to the film ----------------------------------- */
 
 static double psnr(const float *image, const uint8_t *film, int64_t n)
 {
@@ -107,7 +107,7 @@ static void test_edit(lt_comm *comm, const lt_weights *g)
     lt_config_free(&cfg);
 }
 
-/* ---- the start of sampling ------------------------------------------------------------------- */
+/* ---- the start of sampling --------------------------------------------------------- */
 
 static void check_start(lt_run *r, const lt_levels *levels, const lt_weights *g)
 {

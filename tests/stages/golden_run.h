@@ -74,7 +74,7 @@ static inline double relative_error(const float *a, const float *b, int64_t n)
     return d / m;
 }
 
-/* Frames [n, h, w, 3] as a lossless RGB video, made by the ffmpeg program; 0 without it. */
+/* Frames [n, h, w, 3] as a lossless RGB video by the ffmpeg program; 0 without it. */
 static inline int write_clip(const uint8_t *frames, int64_t n, int w, int h,
                              const char *path)
 {

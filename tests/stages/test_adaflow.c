@@ -1,5 +1,5 @@
-/* The whole AdaFlow loop in f32 against the independent one of tools/golden: every stage's
- * results, on every f32 table of this CPU. */
+/* The whole AdaFlow loop in f32 against the independent one of tools/golden: results of
+ * every stage, on every f32 table of this CPU. */
 #include "check.h"
 #include "golden_run.h"
 #include "stages/clips.h"

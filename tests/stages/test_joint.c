@@ -26,7 +26,7 @@ static int64_t keyframe(const world *w, int64_t clip)
     return w->r->layout.keyframe[w->step * w->r->layout.n_clips + clip];
 }
 
-/* ---- slim lists ---------------------------------------------------------------------------- */
+/* ---- slim lists -------------------------------------------------------------------- */
 
 static lt_status rows_of(void *ctx, int64_t i, int grid, lt_tensor *rows)
 {
@@ -79,7 +79,7 @@ static void check_lists(const world *w, const lt_slimming *slim)
     }
 }
 
-/* ---- the joint pass ------------------------------------------------------------------------- */
+/* ---- the joint pass ---------------------------------------------------------------- */
 
 /* Latents of frame f that step `step` starts from, channels last. */
 static void input_of(const world *w, int64_t f, float *out)
@@ -187,7 +187,7 @@ static void check_cache(const world *w, const char *path, int with_source)
     free(want);
 }
 
-/* ---- propagation ---------------------------------------------------------------------------- */
+/* ---- propagation ------------------------------------------------------------------- */
 
 /* One clip of the first step: predictions of both edit branches. */
 static void check_clip(world *w, int64_t clip, const lt_inject *inject, const float *want)
@@ -235,7 +235,7 @@ static void check_prediction(world *w, const lt_inject *inject)
     free(want);
 }
 
-/* ---- runs -------------------------------------------------------------------------------------- */
+/* ---- runs -------------------------------------------------------------------------- */
 
 static void check_step(world *w, int whole)
 {

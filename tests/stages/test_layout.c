@@ -1,5 +1,5 @@
-/* How a video is cut, without a video: clips, windows, blocks, segments, keyframes, shares
- * of ranks, noise levels (design.md section 5 has the unit facts). */
+/* How a video is cut, without a video: clips, windows, blocks, segments, keyframes,
+ * shares of ranks, noise levels (design.md section 5 has the unit facts). */
 #include <string.h>
 
 #include "attention/inject.h"
@@ -7,7 +7,7 @@
 #include "stages/levels.h"
 #include "status_check.h"
 
-/* ---- the split rule -------------------------------------------------------------------- */
+/* ---- the split rule ---------------------------------------------------------------- */
 
 /* Begins found by a scan whose similarity falls when a frame is `far` from the reference;
  * returns how many. */
@@ -56,7 +56,7 @@ static void test_thresholds(void)
     lt_config_free(&cfg);
 }
 
-/* ---- windows ----------------------------------------------------------------------------- */
+/* ---- windows ----------------------------------------------------------------------- */
 
 /* How many windows of `side` a map has: a map that is 0 in exactly one square and 1
  * elsewhere has region 0 only when a window lies there. */
@@ -79,8 +79,8 @@ static int64_t count_windows(int64_t h, int64_t w, int64_t side)
     return n;
 }
 
-/* The lowest window of a map with one dip of depth 1: 1 - 1 / side^2, or 1 where no window
- * reaches. */
+/* The lowest window of a map with one dip of depth 1: 1 - 1 / side^2, or 1 where no
+ * window reaches. */
 static float dip(int64_t h, int64_t w, int64_t y, int64_t x)
 {
     float *map = malloc((size_t)(h * w) * sizeof(*map));
@@ -107,7 +107,7 @@ static void test_windows(void)
     CHECK(dip(1, 1, 0, 0) == 0.0f);
 }
 
-/* ---- clips, blocks, segments ------------------------------------------------------------ */
+/* ---- clips, blocks, segments ------------------------------------------------------- */
 
 static void check_layout(const lt_layout *l, int64_t max_clips)
 {
@@ -168,7 +168,7 @@ static void test_fixed(void)
     free(begin);
 }
 
-/* ---- shares of ranks --------------------------------------------------------------------- */
+/* ---- shares of ranks --------------------------------------------------------------- */
 
 /* Whole clips in order, each once; a border lies within half a clip of the even one. */
 static void check_shares(const lt_layout *l, int64_t segment, int size)
@@ -213,7 +213,7 @@ static void test_assign(void)
     lt_layout_free(&l);
 }
 
-/* ---- keyframes --------------------------------------------------------------------------- */
+/* ---- keyframes --------------------------------------------------------------------- */
 
 enum { STEPS = 2000 };
 
@@ -281,7 +281,7 @@ static void test_drawn(void)
     lt_layout_free(&l);
 }
 
-/* ---- levels ------------------------------------------------------------------------------ */
+/* ---- levels ------------------------------------------------------------------------ */
 
 static int64_t injecting(int64_t n, double share)
 {

@@ -50,6 +50,14 @@ run 0 "$LONGTAKE" edit clip.edited.job/job.yaml -o again.mp4 --json
 json "o['output'].endswith('/again.mp4') and o['frames'] == 12 and not o['resumed']"
 cmp -s again.mp4 first.mp4 || fail "job.yaml made other bytes"
 
+# features that cannot be kept are computed again; those that can are removed in the end
+mkdir scratch
+for temp in clip.mp4/no-folder scratch; do
+    run 0 "$LONGTAKE" edit -q "${JOB[@]}" --fresh -o temp.mp4 --set run.temp="$WORK/$temp"
+    cmp -s temp.mp4 first.mp4 || fail "other bytes with run.temp in $temp"
+done
+[ -z "$(ls scratch)" ] || fail "features were left in run.temp"
+
 # a changed prompt is refused and the key named; changed crf only encodes again
 refused 78 'prompt.edit' "$LONGTAKE" edit -q "${JOB[@]}" --prompt "a cat"
 run 0 "$LONGTAKE" edit -q "${JOB[@]}" --crf 30

@@ -204,6 +204,10 @@ static lt_status store(lt_run *r, int64_t frame, const lt_tensor *t)
     if (st == LT_OK || st == LT_ERR_NOSPACE || st == LT_ERR_CONFIG) return st;
     lt_log_debug(r->log, "features of frame %lld are not kept: %s", (long long)frame,
                  lt_error_message());
+    if (!r->features_warned)
+        lt_log_warn(r->log, "features cannot be kept and are computed again: %s",
+                    lt_error_message());
+    r->features_warned = 1;
     return LT_OK;
 }
 

@@ -53,6 +53,7 @@ typedef struct lt_run {
     lt_metrics_log *metrics; /* rank 0 */
     char *config_text;       /* the resolved job.yaml */
     int stop_wanted; /* some rank was asked to stop; equal on all ranks after a commit */
+    int features_warned; /* said once that run.temp cannot be written */
 
     lt_layout layout; /* after the clips are known; n_clips = 0 before */
     float *similarity_mean, *similarity_region; /* [n_frames], NULL unless adaptive */

@@ -165,7 +165,7 @@ static int leave(lt_app *app, lt_status st)
 }
 
 /* Hand large blocks back to the system as soon as they are freed. glibc raises both
- * thresholds by itself, and what libhdf5 and FFmpeg free then stays as holes: 1.5 instead
+ * thresholds by itself, and what libhdf5 and FFmpeg free then stays as holes: 1.7 instead
  * of 2.0 KiB a frame, and 4 MB less from the start. The kernels' memory is pooled. */
 static void keep_heap_small(void)
 {

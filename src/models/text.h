@@ -16,6 +16,14 @@ typedef struct lt_tokenizer lt_tokenizer;
 LT_NODISCARD lt_status lt_tokenizer_load(const char *dir, lt_tokenizer **tok);
 void lt_tokenizer_free(lt_tokenizer **tok);
 
+/* The same from texts in memory, for tests and fuzzing; `where` is for messages. */
+typedef struct lt_tokenizer_texts {
+    const char *vocab, *merges; /* of vocab.json and merges.txt */
+    const char *specials;       /* of special_tokens_map.json; NULL: no such file */
+} lt_tokenizer_texts;
+LT_NODISCARD lt_status lt_tokenizer_parse(const lt_tokenizer_texts *texts,
+                                          const char *where, lt_tokenizer **tok);
+
 enum { LT_MAX_TEXT_TOKENS = 77 };
 
 typedef struct lt_tokens {

@@ -146,25 +146,16 @@ static lt_status add_merges(lt_tokenizer *t, const lt_model_config *vocab, char 
     return st;
 }
 
+/* text: bytes of merges.txt with a zero behind them; it is cut up. */
 static lt_status load_merges(lt_tokenizer *t, const char *dir,
-                             const lt_model_config *vocab)
+                             const lt_model_config *vocab, char *text, size_t bytes)
 {
-    lt_status st = LT_OK;
-    char *path = NULL;
-    void *text = NULL;
-    size_t bytes = 0;
-    if (asprintf(&path, "%s/tokenizer/merges.txt", dir) < 0)
-        return LT_FAIL(LT_ERR_NOMEM, "out of memory for a path");
-    LT_TRY(lt_file_read(path, MAX_MERGES_BYTES, &text, &bytes));
-    if (memchr(text, 0, bytes)) {
-        st = LT_FAIL(LT_ERR_DATA, "broken merges (%s): not a text file", path);
-        goto cleanup;
-    }
-    LT_TRY(add_merges(t, vocab, text, bytes));
-cleanup:
-    free(text);
-    free(path);
-    return st;
+    if (memchr(text, 0, bytes))
+        return LT_FAIL(LT_ERR_DATA,
+                       "broken merges (%s/tokenizer/merges.txt): not a text file; "
+                       "download it again",
+                       dir);
+    return add_merges(t, vocab, text, bytes);
 }
 
 /* A special token is a text, or an object with its text as "content". */
@@ -182,20 +173,14 @@ static lt_status load_special(const lt_model_config *map, const lt_model_config 
     return id_of(vocab, s->text, &s->id);
 }
 
-static lt_status load_specials(lt_tokenizer *t, const char *dir,
+static lt_status load_specials(lt_tokenizer *t, const lt_model_config *map,
                                const lt_model_config *vocab)
 {
     static const char end[] = "<|endoftext|>";
-    lt_model_config map = { 0 };
     special_token *s = t->special;
-    lt_status st =
-        lt_model_config_open(dir, "tokenizer", "special_tokens_map.json", 1 << 20, &map);
-    if (st == LT_ERR_NOINPUT) st = LT_OK; /* without it, SD 1.x */
-    if (st == LT_OK)
-        st = load_special(&map, vocab, "bos_token", "<|startoftext|>", &s[START]);
-    if (st == LT_OK) st = load_special(&map, vocab, "eos_token", end, &s[END]);
-    if (st == LT_OK) st = load_special(&map, vocab, "pad_token", end, &s[PAD]);
-    lt_model_config_close(&map);
+    lt_status st = load_special(map, vocab, "bos_token", "<|startoftext|>", &s[START]);
+    if (st == LT_OK) st = load_special(map, vocab, "eos_token", end, &s[END]);
+    if (st == LT_OK) st = load_special(map, vocab, "pad_token", end, &s[PAD]);
     if (st != LT_OK) return st;
     for (int i = 0; i < PAD; i++) /* the entry that comes last holds for both */
         if (!strcmp(s[i].text, s[PAD].text)) s[i].normalized = s[PAD].normalized;
@@ -211,21 +196,77 @@ void lt_tokenizer_free(lt_tokenizer **tok)
     *tok = NULL;
 }
 
-lt_status lt_tokenizer_load(const char *dir, lt_tokenizer **tok)
+/* The parts of a tokenizer as they were read. */
+typedef struct parts {
+    lt_model_config vocab, specials; /* specials without root: there is no such file */
+    char *merges;
+    size_t merges_bytes;
+} parts;
+
+static void parts_free(parts *p)
+{
+    lt_model_config_close(&p->vocab);
+    lt_model_config_close(&p->specials);
+    free(p->merges);
+}
+
+static lt_status build(const parts *p, const char *dir, lt_tokenizer **tok)
 {
     lt_status st = LT_OK;
-    lt_model_config vocab = { 0 };
     lt_tokenizer *t = calloc(1, sizeof(*t));
     if (!t) return LT_FAIL(LT_ERR_NOMEM, "out of memory for a tokenizer");
-    LT_TRY(lt_model_config_open(dir, "tokenizer", "vocab.json", MAX_VOCAB_BYTES, &vocab));
-    LT_TRY(load_bytes(t, &vocab));
-    LT_TRY(load_merges(t, dir, &vocab));
-    LT_TRY(load_specials(t, dir, &vocab));
+    LT_TRY(load_bytes(t, &p->vocab));
+    LT_TRY(load_merges(t, dir, &p->vocab, p->merges, p->merges_bytes));
+    LT_TRY(load_specials(t, &p->specials, &p->vocab));
     *tok = t;
     t = NULL;
 cleanup:
-    lt_model_config_close(&vocab);
     lt_tokenizer_free(&t);
+    return st;
+}
+
+static lt_status read_parts(const char *dir, parts *p)
+{
+    lt_status st = LT_OK;
+    char *path = NULL;
+    void *text = NULL;
+    LT_TRY(
+        lt_model_config_open(dir, "tokenizer", "vocab.json", MAX_VOCAB_BYTES, &p->vocab));
+    if (asprintf(&path, "%s/tokenizer/merges.txt", dir) < 0)
+        return LT_FAIL(LT_ERR_NOMEM, "out of memory for a path");
+    LT_TRY(lt_file_read(path, MAX_MERGES_BYTES, &text, &p->merges_bytes));
+    p->merges = text;
+    st = lt_model_config_open(dir, "tokenizer", "special_tokens_map.json", 1 << 20,
+                              &p->specials);
+    if (st == LT_ERR_NOINPUT) st = LT_OK; /* without it, SD 1.x */
+cleanup:
+    free(path);
+    return st;
+}
+
+lt_status lt_tokenizer_load(const char *dir, lt_tokenizer **tok)
+{
+    parts p = { 0 };
+    lt_status st = read_parts(dir, &p);
+    if (st == LT_OK) st = build(&p, dir, tok);
+    parts_free(&p);
+    return st;
+}
+
+lt_status lt_tokenizer_parse(const lt_tokenizer_texts *in, const char *where,
+                             lt_tokenizer **tok)
+{
+    lt_status st = LT_OK;
+    parts p = { .merges = strdup(in->merges) };
+    if (!p.merges) return LT_FAIL(LT_ERR_NOMEM, "out of memory for a tokenizer");
+    p.merges_bytes = strlen(p.merges);
+    LT_TRY(lt_model_config_parse(in->vocab, strlen(in->vocab), where, &p.vocab));
+    if (in->specials)
+        LT_TRY(lt_model_config_parse(in->specials, strlen(in->specials), where,
+                                     &p.specials));
+    LT_TRY(build(&p, where, tok));
+cleanup:
+    parts_free(&p);
     return st;
 }
 

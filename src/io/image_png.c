@@ -1,12 +1,14 @@
 #include "io/image_png.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <png.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/file.h"
 
@@ -46,7 +48,7 @@ typedef struct reader {
     png_infop info;
     FILE *file;
     uint8_t *pixels, **rows;
-    int32_t w, h, channels;
+    int32_t w, h, channels, palette;
 } reader;
 
 /* Everything to 8-bit RGB, RGBA or grey, as asked. Called under setjmp. */
@@ -55,6 +57,7 @@ static void set_transforms(reader *r, int32_t want)
     const int type = png_get_color_type(r->png, r->info);
     const int trns = png_get_valid(r->png, r->info, PNG_INFO_tRNS) != 0;
     const int grey = !(type & PNG_COLOR_MASK_COLOR);
+    r->palette = type == PNG_COLOR_TYPE_PALETTE;
     const int alpha = (type & PNG_COLOR_MASK_ALPHA) || trns;
     r->channels = want ? want : alpha ? 4 : grey ? 1 : 3;
     png_set_scale_16(r->png);
@@ -91,53 +94,113 @@ static void read_all(reader *r, trouble *t, int32_t want)
     png_read_end(r->png, NULL);
 }
 
-static lt_status open_file(const char *path, FILE **file)
+static lt_status not_png(const char *name)
 {
-    struct stat sb;
-    uint8_t head[8];
-    FILE *f = fopen(path, "rbe");
-    if (!f)
+    return LT_FAIL(LT_ERR_DATA, "not a PNG image (%s): convert it to PNG", name);
+}
+
+/* Not blocking: a pipe without a writer would hold us for ever. */
+static lt_status open_file(const char *path, FILE **file, int64_t *bytes)
+{
+    struct stat sb = { 0 };
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
         return LT_FAIL(LT_ERR_NOINPUT, "cannot read image (%s): %s", path,
                        strerror(errno));
-    if (fstat(fileno(f), &sb) || !S_ISREG(sb.st_mode) ||
-        fread(head, 1, sizeof(head), f) != sizeof(head) ||
-        png_sig_cmp(head, 0, sizeof(head))) {
-        fclose(f);
-        return LT_FAIL(LT_ERR_DATA, "not a PNG image (%s): convert it to PNG", path);
+    FILE *f = fstat(fd, &sb) == 0 && S_ISREG(sb.st_mode) ? fdopen(fd, "rb") : NULL;
+    if (!f) {
+        close(fd);
+        return not_png(path);
     }
-    rewind(f);
     *file = f;
+    *bytes = (int64_t)sb.st_size;
     return LT_OK;
 }
 
-lt_status lt_image_png_read(const char *path, int32_t channels, lt_image *image)
+static uint32_t big32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+/* The first 26 bytes: signature, then length and name of IHDR, its fields. */
+static lt_status read_head(const uint8_t p[26], const char *name, lt_image_head *head)
+{
+    static const int8_t channels[7] = { 1, 0, 3, 1, 2, 0, 4 };
+    if (png_sig_cmp(p, 0, 8) || big32(p + 8) != 13 || memcmp(p + 12, "IHDR", 4))
+        return not_png(name);
+    const uint32_t w = big32(p + 16), h = big32(p + 20);
+    if (w < 1 || h < 1 || w > SIDE_MAX || h > SIDE_MAX || p[25] > 6 || !channels[p[25]])
+        return LT_FAIL(LT_ERR_DATA,
+                       "PNG of %u x %u cannot be read (%s): sides are 1 .. %d", w, h,
+                       name, SIDE_MAX);
+    *head = (lt_image_head){ (int32_t)w, (int32_t)h, channels[p[25]] };
+    return LT_OK;
+}
+
+/* Is the last chunk there? Some programs write a little of their own behind it. */
+static int has_end(FILE *f, int64_t bytes)
+{
+    static const uint8_t end[12] = { 0, 0, 0, 0, 'I', 'E', 'N', 'D', 174, 66, 96, 130 };
+    uint8_t tail[4096];
+    const long n = bytes < (int64_t)sizeof(tail) ? (long)bytes : (long)sizeof(tail);
+    return fseek(f, -n, SEEK_END) == 0 && fread(tail, 1, (size_t)n, f) == (size_t)n &&
+           memmem(tail, (size_t)n, end, sizeof(end)) != NULL;
+}
+
+lt_status lt_image_png_look(const char *path, lt_image_head *head)
+{
+    uint8_t first[26];
+    FILE *f = NULL;
+    int64_t bytes = 0;
+    lt_status st = open_file(path, &f, &bytes);
+    if (st != LT_OK) return st;
+    if (fread(first, 1, sizeof(first), f) != sizeof(first))
+        st = not_png(path);
+    else
+        st = read_head(first, path, head);
+    if (st == LT_OK && !has_end(f, bytes))
+        st = LT_FAIL(LT_ERR_DATA, "damaged image (%s): the file is cut short", path);
+    fclose(f);
+    return st;
+}
+
+/* Decode from a stream, which is closed. */
+static lt_status decode(FILE *file, const char *name, int32_t channels, lt_image *image)
 {
     lt_status st = LT_OK;
+    uint8_t head[8];
     /* on the heap: locals that change between setjmp and longjmp would be undefined */
     reader *r = calloc(1, sizeof(*r));
     trouble *t = calloc(1, sizeof(*t));
     if (!r || !t) {
-        st = LT_FAIL(LT_ERR_NOMEM, "reading image %s", path);
+        fclose(file);
+        st = LT_FAIL(LT_ERR_NOMEM, "reading image %s", name);
         goto cleanup;
     }
+    r->file = file;
     if (channels != 0 && channels != 1 && channels != 3 && channels != 4) {
         st = LT_FAIL(LT_ERR_ARG, "%d channels", channels);
         goto cleanup;
     }
-    LT_TRY(open_file(path, &r->file));
+    if (fread(head, 1, sizeof(head), file) != sizeof(head) ||
+        png_sig_cmp(head, 0, sizeof(head))) {
+        st = not_png(name);
+        goto cleanup;
+    }
+    rewind(file);
     t->status = LT_ERR_DATA;
     r->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, t, on_error, on_warning);
     r->info = r->png ? png_create_info_struct(r->png) : NULL;
     if (!r->info) {
-        st = LT_FAIL(LT_ERR_NOMEM, "reading image %s", path);
+        st = LT_FAIL(LT_ERR_NOMEM, "reading image %s", name);
         goto cleanup;
     }
     if (setjmp(t->jump)) {
-        st = LT_FAIL(t->status, "damaged image (%s): %s", path, t->text);
+        st = LT_FAIL(t->status, "damaged image (%s): %s", name, t->text);
         goto cleanup;
     }
     read_all(r, t, channels);
-    *image = (lt_image){ r->w, r->h, r->channels, r->pixels };
+    *image = (lt_image){ r->w, r->h, r->channels, r->pixels, r->palette };
     r->pixels = NULL;
 cleanup:
     if (r) {
@@ -149,6 +212,23 @@ cleanup:
     free(r);
     free(t);
     return st;
+}
+
+lt_status lt_image_png_read(const char *path, int32_t channels, lt_image *image)
+{
+    FILE *f = NULL;
+    int64_t bytes = 0;
+    const lt_status st = open_file(path, &f, &bytes);
+    return st == LT_OK ? decode(f, path, channels, image) : st;
+}
+
+lt_status lt_image_png_decode(const void *data, size_t bytes, const char *name,
+                              int32_t channels, lt_image *image)
+{
+    FILE *f = bytes > 0 ? fmemopen((void *)(uintptr_t)data, bytes, "rb") : NULL;
+    if (bytes == 0) return not_png(name);
+    if (!f) return LT_FAIL(LT_ERR_NOMEM, "reading image %s", name);
+    return decode(f, name, channels, image);
 }
 
 /* ---- writing -------------------------------------------------------------------- */

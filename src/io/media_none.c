@@ -77,6 +77,14 @@ lt_status lt_media_reader_next(lt_media_reader *reader, void *pixels, lt_frame *
     return none(NULL);
 }
 
+lt_status lt_media_reader_next_raw(lt_media_reader *reader,
+                                   const struct AVFrame **picture, lt_frame *frame,
+                                   int *end)
+{
+    (void)picture;
+    return lt_media_reader_next(reader, NULL, frame, end);
+}
+
 int64_t lt_media_reader_damaged(const lt_media_reader *reader)
 {
     (void)reader;
@@ -132,6 +140,14 @@ lt_status lt_media_writer_put(lt_media_writer *writer, const void *pixels, int64
     (void)pixels;
     (void)pts;
     return none(NULL);
+}
+
+lt_status lt_media_writer_put_touched(lt_media_writer *writer, const void *pixels,
+                                      int64_t pts, lt_media_touch_fn *touch, void *ctx)
+{
+    (void)touch;
+    (void)ctx;
+    return lt_media_writer_put(writer, pixels, pts);
 }
 
 lt_status lt_media_writer_commit(lt_media_writer *writer, int64_t last_duration,

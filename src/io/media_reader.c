@@ -285,8 +285,8 @@ cleanup:
     return st;
 }
 
-lt_status lt_media_reader_next(lt_media_reader *r, void *pixels, lt_frame *frame,
-                               int *end)
+lt_status lt_media_reader_next_raw(lt_media_reader *r, const struct AVFrame **picture,
+                                   lt_frame *frame, int *end)
 {
     lt_status st = LT_OK;
     const AVFrame *show = NULL;
@@ -296,10 +296,19 @@ lt_status lt_media_reader_next(lt_media_reader *r, void *pixels, lt_frame *frame
     if (*end) return LT_OK;
     LT_TRY(find(r, &show, &damaged));
     if (damaged) LT_TRY(count_damaged(r));
-    LT_TRY(lt_from_frame_run(r->convert, show, pixels));
+    *picture = show;
     *frame = (lt_frame){ f, r->frames->pts[f], damaged, NULL };
     r->next++;
 cleanup:
+    return st;
+}
+
+lt_status lt_media_reader_next(lt_media_reader *r, void *pixels, lt_frame *frame,
+                               int *end)
+{
+    const AVFrame *picture = NULL;
+    lt_status st = lt_media_reader_next_raw(r, &picture, frame, end);
+    if (st == LT_OK && !*end) st = lt_from_frame_run(r->convert, picture, pixels);
     return st;
 }
 

@@ -19,6 +19,8 @@ typedef enum lt_media_format {
 
 typedef struct lt_media_reader lt_media_reader;
 
+struct AVFrame; /* of FFmpeg */
+
 typedef struct lt_media_reader_options {
     lt_media_size size;     /* of the frames that come out; zeroed = as the source */
     lt_media_format format; /* of their values */
@@ -61,6 +63,12 @@ LT_NODISCARD lt_status lt_media_reader_seek(lt_media_reader *reader, int64_t f);
  * Errors: DATA (too many damaged frames, or none good), NOMEM, IO. */
 LT_NODISCARD lt_status lt_media_reader_next(lt_media_reader *reader, void *pixels,
                                             lt_frame *frame, int *end);
+
+/* The same without converting: *picture is the frame as decoded, in its own pixel format
+ * and size, valid until the next call for the reader. Errors: as above. */
+LT_NODISCARD lt_status lt_media_reader_next_raw(lt_media_reader *reader,
+                                                const struct AVFrame **picture,
+                                                lt_frame *frame, int *end);
 
 /* Damaged frames handed out since open. */
 int64_t lt_media_reader_damaged(const lt_media_reader *reader);

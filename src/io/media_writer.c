@@ -196,12 +196,19 @@ static lt_status new_frame(const lt_media_writer *w, AVFrame **frame)
 
 lt_status lt_media_writer_put(lt_media_writer *w, const void *pixels, int64_t pts)
 {
+    return lt_media_writer_put_touched(w, pixels, pts, NULL, NULL);
+}
+
+lt_status lt_media_writer_put_touched(lt_media_writer *w, const void *pixels, int64_t pts,
+                                      lt_media_touch_fn *touch, void *ctx)
+{
     lt_status st = LT_OK;
     AVFrame *f = NULL;
     LT_TRY(note_pts(w, pts));
     if (w->waiting) LT_TRY(encode(w));
     LT_TRY(new_frame(w, &f));
     LT_TRY(lt_to_frame_run(w->convert, pixels, f));
+    if (touch) LT_TRY(touch(ctx, f));
     w->waiting = f;
     w->n++;
     f = NULL;

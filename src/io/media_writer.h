@@ -57,6 +57,15 @@ LT_NODISCARD lt_status lt_media_writer_open(lt_media_writer **writer, const char
 LT_NODISCARD lt_status lt_media_writer_put(lt_media_writer *writer, const void *pixels,
                                            int64_t pts);
 
+/* The same; `touch` (NULL: nothing) may then change the planes of the frame, in the
+ * encoder's pixel format and size, before they are encoded.
+ * Errors: as above; those of touch. */
+struct AVFrame; /* of FFmpeg */
+typedef lt_status lt_media_touch_fn(void *ctx, struct AVFrame *frame);
+LT_NODISCARD lt_status lt_media_writer_put_touched(lt_media_writer *writer,
+                                                   const void *pixels, int64_t pts,
+                                                   lt_media_touch_fn *touch, void *ctx);
+
 /* Finish: flush the encoder, fsync, rename to the final name, fsync the folder.
  *   last_duration  ticks the last frame is shown
  *   bytes          size of the file; may be NULL

@@ -106,6 +106,41 @@ static void damaged(void)
     CHECK((size_t)refused * 30 > n * 9); /* checksums see nearly all */
 }
 
+/* Size without decoding, and the same picture from memory. */
+static void looking(void)
+{
+    uint8_t p[4096], pixels[40 * 7 * 4];
+    uint64_t seed = 7;
+    lt_image_head head;
+    lt_image image;
+    for (size_t i = 0; i < sizeof(pixels); i++) pixels[i] = (uint8_t)check_rand(&seed);
+    CHECK(lt_image_png_write("g.png", 40, 7, 4, pixels) == LT_OK);
+    CHECK(lt_image_png_look("g.png", &head) == LT_OK);
+    CHECK(head.width == 40 && head.height == 7 && head.channels == 4);
+    FILE *f = fopen("g.png", "rb");
+    CHECK(f);
+    const size_t n = fread(p, 1, sizeof(p) - 100, f);
+    fclose(f);
+    CHECK(lt_image_png_decode(p, n, "memory", 0, &image) == LT_OK);
+    CHECK(!image.palette && !memcmp(image.pixels, pixels, sizeof(pixels)));
+    lt_image_free(&image);
+    CHECK(lt_image_png_decode(p, 0, "memory", 0, &image) == LT_ERR_DATA);
+    for (size_t i = 0; i < n; i++) {
+        put_file("h.png", p, i);
+        CHECK(lt_image_png_look("h.png", &head) == LT_ERR_DATA);
+        CHECK(lt_image_png_decode(p, i, "memory", 0, &image) == LT_ERR_DATA);
+    }
+    memset(p + n, 9, 100);
+    put_file("h.png", p, n + 100);
+    CHECK(lt_image_png_look("h.png", &head) == LT_OK);
+    memcpy(p + 16, "\x40\x00\x00\x01", 4); /* a width beyond all measure */
+    put_file("h.png", p, n);
+    CHECK(lt_image_png_look("h.png", &head) == LT_ERR_DATA);
+    CHECK(mkfifo("pipe.png", 0600) == 0);
+    CHECK(lt_image_png_look("pipe.png", &head) == LT_ERR_DATA);
+    expect("pipe.png", LT_ERR_DATA);
+}
+
 static void refused(void)
 {
     uint8_t one[3] = { 1, 2, 3 };
@@ -133,6 +168,7 @@ int main(void)
     sixteen();
     conversions();
     damaged();
+    looking();
     refused();
     return 0;
 }

@@ -1,11 +1,14 @@
 #!/bin/sh
 # Install what longtake needs from Debian 12, unless it is all there. Needs root or sudo.
+#     install-packages.sh [test]
+# test: also what only the tests need (clang for the fuzz targets, 50 MB to download).
 set -eu
 
 packages="build-essential cmake ninja-build pkg-config git ca-certificates ffmpeg
 libopenmpi-dev openmpi-bin libhdf5-dev libavformat-dev libavcodec-dev libavutil-dev
 libdnnl-dev libjansson-dev libyaml-dev libutf8proc-dev librandom123-dev
 libxxhash-dev libssl-dev libpng-dev time"
+[ "${1:-}" != test ] || packages="$packages clang-14 libclang-rt-14-dev"
 
 missing=
 for p in $packages; do

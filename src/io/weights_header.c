@@ -233,7 +233,8 @@ lt_status lt_weights_add_image(lt_weights *w, const uint8_t *data, size_t bytes,
         else
             LT_TRY(add_entry(w, &e, data + skip));
     }
-    LT_TRY(check_cover(w->t + first, w->n - first, data + skip, bytes - skip, where));
+    lt_weight *new = w->t ? w->t + first : NULL; /* a file may hold no tensor at all */
+    LT_TRY(check_cover(new, w->n - first, data + skip, bytes - skip, where));
     if (metadata) *metadata = json_incref(json_object_get(root, "__metadata__"));
 cleanup:
     json_decref(root);

@@ -52,12 +52,13 @@ static char *format_metric(const lt_metric *e)
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     const double t = (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-    json_t *line = json_pack(
-        "{s:f,s:i,s:s,s:s?,s:o,s:o,s:o,s:I,s:I,s:I}", "t", t, "rank", e->rank, "event",
-        e->event, "stage", e->stage, "segment", index_or_null(e->segment), "unit",
-        index_or_null(e->unit), "seconds", number_or_null(e->seconds), "bytes_read",
-        (json_int_t)e->bytes_read, "bytes_written", (json_int_t)e->bytes_written,
-        "bytes_gathered", (json_int_t)e->bytes_gathered);
+    json_t *line =
+        json_pack("{s:f,s:i,s:s,s:s?,s:o,s:o,s:o,s:I,s:I,s:I,s:I}", "t", t, "rank",
+                  e->rank, "event", e->event, "stage", e->stage, "segment",
+                  index_or_null(e->segment), "unit", index_or_null(e->unit), "seconds",
+                  number_or_null(e->seconds), "bytes_read", (json_int_t)e->bytes_read,
+                  "bytes_written", (json_int_t)e->bytes_written, "bytes_gathered",
+                  (json_int_t)e->bytes_gathered, "memory", (json_int_t)e->memory);
     char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
     json_decref(line);
     const size_t n = text ? strlen(text) : 0;

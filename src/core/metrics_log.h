@@ -6,7 +6,7 @@
 #include "core/status.h"
 
 /* log/metrics.jsonl: one JSON object a line with t (Unix time, s), rank, event, stage,
- * segment, unit, seconds, bytes_read, bytes_written, bytes_gathered. Every line is one
+ * segment, unit, seconds, bytes_read, bytes_written, bytes_gathered, memory. Every line is one
  * write at the end of the file, so the ranks of one machine may share the file; on a
  * network file system without atomic appends one rank writes for all. Not fsynced: it is
  * a record, not a journal. */
@@ -18,7 +18,8 @@ typedef struct lt_metric {
     int64_t segment, unit; /* -1: null in the file                                     */
     double seconds;        /* not finite: null in the file                             */
     int64_t bytes_read, bytes_written, bytes_gathered;
-    int rank; /* whose work it was                                        */
+    int64_t memory; /* [bytes] largest resident size of the rank so far           */
+    int rank;       /* whose work it was                                          */
 } lt_metric;
 
 /* Open for appending; *out is owned by the caller. Errors: NOMEM, CANTCREAT. */

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/index.h"
 #include "stages/levels.h"
 #include "stages/match.h"
 #include "stages/render.h"
@@ -111,15 +110,7 @@ static lt_status get_number(const lt_facts *f, const char *key, int64_t *v)
     return LT_OK;
 }
 
-/* The spec of an index with what it points to. */
-typedef struct contents {
-    lt_index_spec spec;
-    lt_layout layout;
-    int64_t *pts, *timesteps, *begin;
-    float *mean, *region;
-} contents;
-
-static void contents_free(contents *c)
+void lt_contents_free(lt_contents *c)
 {
     lt_layout_free(&c->layout);
     free(c->pts);
@@ -127,6 +118,7 @@ static void contents_free(contents *c)
     free(c->begin);
     free(c->mean);
     free(c->region);
+    memset(c, 0, sizeof(*c));
 }
 
 static lt_status read_array(lt_job *job, const char *stage, const char *path,
@@ -152,7 +144,7 @@ cleanup:
     return st;
 }
 
-static lt_status fill_latents(contents *c, const lt_config *cfg, const lt_facts *facts)
+static lt_status fill_latents(lt_contents *c, const lt_config *cfg, const lt_facts *facts)
 {
     lt_status st = LT_OK;
     lt_index_spec *s = &c->spec;
@@ -174,7 +166,7 @@ cleanup:
     return st;
 }
 
-static lt_status fill_levels(contents *c, const lt_facts *facts)
+static lt_status fill_levels(lt_contents *c, const lt_facts *facts)
 {
     const char *text = lt_facts_get(facts, "levels");
     if (!text) return LT_OK;
@@ -189,7 +181,7 @@ static lt_status fill_levels(contents *c, const lt_facts *facts)
     return LT_OK;
 }
 
-static void fill_grids(contents *c, const lt_facts *facts)
+static void fill_grids(lt_contents *c, const lt_facts *facts)
 {
     const char *text = lt_facts_get(facts, "grids");
     for (int used; text && c->spec.n_grids < LT_INDEX_MAX_GRIDS; text += used) {
@@ -203,7 +195,7 @@ static void fill_grids(contents *c, const lt_facts *facts)
 
 /* Clips as the run has them: found, listed or fixed. *begin stays NULL when an adaptive
  * scan has not ended. */
-static lt_status clip_begins(lt_job *job, const lt_config *cfg, contents *c)
+static lt_status clip_begins(lt_job *job, const lt_config *cfg, lt_contents *c)
 {
     int64_t n_mean = 0, n_region = 0;
     lt_status st = LT_OK;
@@ -237,7 +229,7 @@ cleanup:
     return st;
 }
 
-static lt_status fill_clips(lt_job *job, const lt_config *cfg, contents *c)
+static lt_status fill_clips(lt_job *job, const lt_config *cfg, lt_contents *c)
 {
     lt_status st = clip_begins(job, cfg, c);
     if (st != LT_OK || !c->begin) return st;
@@ -263,7 +255,7 @@ cleanup:
     return st;
 }
 
-static int64_t count_units(const contents *c, const lt_config *cfg, const char *stage)
+static int64_t count_units(const lt_contents *c, const lt_config *cfg, const char *stage)
 {
     const int64_t n = c->spec.n_frames;
     if (!strcmp(stage, "source")) return (n + LT_GROUP_FRAMES - 1) / LT_GROUP_FRAMES;
@@ -273,8 +265,8 @@ static int64_t count_units(const contents *c, const lt_config *cfg, const char *
     return c->layout.n_blocks > 0 ? c->layout.n_blocks : -1;
 }
 
-static lt_status fill(lt_job *job, const lt_config *cfg, const lt_facts *facts,
-                      contents *c)
+lt_status lt_contents_read(lt_job *job, const lt_config *cfg, const lt_facts *facts,
+                           lt_contents *c)
 {
     lt_status st = LT_OK;
     int64_t n = 0;
@@ -297,10 +289,10 @@ cleanup:
 
 lt_status lt_contents_index_of(lt_job *job, const lt_config *cfg, const lt_facts *facts)
 {
-    contents c = { 0 };
-    lt_status st = fill(job, cfg, facts, &c);
+    lt_contents c = { 0 };
+    lt_status st = lt_contents_read(job, cfg, facts, &c);
     if (st == LT_OK) st = lt_index_write(job, &c.spec);
-    contents_free(&c);
+    lt_contents_free(&c);
     return st;
 }
 
@@ -319,9 +311,9 @@ lt_status lt_contents_index(lt_run *r)
 int64_t lt_contents_units(lt_job *job, const lt_config *cfg, const lt_facts *facts,
                           const char *stage)
 {
-    contents c = { 0 };
+    lt_contents c = { 0 };
     int64_t n = -1;
-    if (fill(job, cfg, facts, &c) == LT_OK) n = count_units(&c, cfg, stage);
-    contents_free(&c);
+    if (lt_contents_read(job, cfg, facts, &c) == LT_OK) n = count_units(&c, cfg, stage);
+    lt_contents_free(&c);
     return n;
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 double lt_run_clock(void)
@@ -42,7 +43,7 @@ static lt_record record_of(const lt_run *r, const lt_done *d)
     return rec;
 }
 
-static lt_status write_metrics(lt_run *r, const lt_done *d, int rank)
+static lt_status write_metrics(lt_run *r, const lt_done *d, int rank, int64_t memory)
 {
     return lt_metrics_write(r->metrics,
                             &(lt_metric){ .event = d->counts ? "unit_done" : "state_done",
@@ -53,6 +54,7 @@ static lt_status write_metrics(lt_run *r, const lt_done *d, int rank)
                                           .bytes_read = d->bytes_read,
                                           .bytes_written = d->bytes_written,
                                           .bytes_gathered = d->bytes_gathered,
+                                          .memory = memory,
                                           .rank = rank });
 }
 
@@ -60,7 +62,14 @@ static lt_status write_metrics(lt_run *r, const lt_done *d, int rank)
 typedef struct round_head {
     int64_t n;
     int64_t stop;
+    int64_t memory; /* [bytes] largest resident size so far */
 } round_head;
+
+static int64_t peak_memory(void)
+{
+    struct rusage u;
+    return getrusage(RUSAGE_SELF, &u) == 0 ? (int64_t)u.ru_maxrss * 1024 : 0;
+}
 
 typedef struct round_done {
     round_head *head; /* [size] */
@@ -78,7 +87,9 @@ static void round_free(round_done *g)
 static lt_status gather_round(lt_run *r, const lt_done *done, int64_t n, round_done *g)
 {
     lt_status st = LT_OK;
-    const round_head mine = { .n = n, .stop = lt_stop_requested(r->stop) != 0 };
+    const round_head mine = { .n = n,
+                              .stop = lt_stop_requested(r->stop) != 0,
+                              .memory = peak_memory() };
     int64_t *bytes = NULL;
     g->head = calloc((size_t)r->size, sizeof(*g->head));
     bytes = calloc((size_t)r->size, sizeof(*bytes));
@@ -119,7 +130,7 @@ static lt_status report_round(lt_run *r, const round_done *g)
         for (int64_t k = 0; k < g->head[rank].n; k++, i++) {
             const lt_done *d = &g->all[i];
             if (d->counts) lt_progress_add(r->progress, 1, d->n_frames);
-            const lt_status st = write_metrics(r, d, rank);
+            const lt_status st = write_metrics(r, d, rank, g->head[rank].memory);
             if (st != LT_OK) return st;
         }
     return LT_OK;

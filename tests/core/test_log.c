@@ -206,6 +206,7 @@ static void test_metrics(void)
                           .bytes_read = 7,
                           .bytes_written = 8,
                           .bytes_gathered = 9,
+                          .memory = 10,
                           .rank = 5 };
     CHECK(lt_metrics_write(m, &e) == LT_OK && lt_metrics_write(m, &e) == LT_OK);
     CHECK(lt_metrics_write(NULL, &e) == LT_OK);
@@ -216,13 +217,15 @@ static void test_metrics(void)
         CHECK(fgets(line, sizeof(line), f));
         json_t *j = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
         const char *event = NULL, *stage = NULL;
-        int rank = 0, segment = 0, rd = 0, wr = 0, ga = 0;
+        int rank = 0, segment = 0, rd = 0, wr = 0, ga = 0, me = 0;
         double t = 0;
-        CHECK(j && json_unpack(j, "{s:f,s:i,s:s,s:s,s:i,s:n,s:n,s:i,s:i,s:i!}", "t", &t,
-                               "rank", &rank, "event", &event, "stage", &stage, "segment",
-                               &segment, "unit", "seconds", "bytes_read", &rd,
-                               "bytes_written", &wr, "bytes_gathered", &ga) == 0);
-        CHECK(t > 1.6e9 && rank == 5 && segment == 4 && rd == 7 && wr == 8 && ga == 9);
+        CHECK(j &&
+              json_unpack(j, "{s:f,s:i,s:s,s:s,s:i,s:n,s:n,s:i,s:i,s:i,s:i!}", "t", &t,
+                          "rank", &rank, "event", &event, "stage", &stage, "segment",
+                          &segment, "unit", "seconds", "bytes_read", &rd, "bytes_written",
+                          &wr, "bytes_gathered", &ga, "memory", &me) == 0);
+        CHECK(t > 1.6e9 && rank == 5 && segment == 4 && rd == 7 && wr == 8 && ga == 9 &&
+              me == 10);
         CHECK(!strcmp(event, "unit_done") && !strcmp(stage, "match"));
         json_decref(j);
     }

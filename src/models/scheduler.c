@@ -15,19 +15,31 @@ static const lt_model_config_fixed fixed[] = {
     { NULL, NULL },
 };
 
+/* Keys of Euler's sigmas; another value than this is another table of them. */
+static const lt_model_config_fixed plain_sigmas[] = {
+    { "use_karras_sigmas", "false" },
+    { "use_exponential_sigmas", "false" },
+    { "use_beta_sigmas", "false" },
+    { "interpolation_type", "\"linear\"" },
+    { "sigma_min", "null" },
+    { "sigma_max", "null" },
+    { "final_sigmas_type", "\"zero\"" },
+    { "timestep_type", "\"discrete\"" },
+};
+
 /* What a class of diffusers assumes where the file says nothing. */
 typedef struct family {
     const char *name;
-    int alpha_to_one;  /* set_alpha_to_one */
-    int reads_spacing; /* its timestep_spacing means a DDIM-like grid */
+    lt_sampler_kind kind;
+    int alpha_to_one; /* set_alpha_to_one */
 } family;
 
 static const family families[] = {
-    { "DDIMScheduler", 1, 1 },
-    { "DDIMInverseScheduler", 1, 1 },
-    { "PNDMScheduler", 0, 1 },
-    { "EulerDiscreteScheduler", 0, 0 },
-    { "EulerAncestralDiscreteScheduler", 0, 0 },
+    { "DDIMScheduler", LT_SAMPLER_DDIM, 1 },
+    { "DDIMInverseScheduler", LT_SAMPLER_DDIM, 1 },
+    { "PNDMScheduler", LT_SAMPLER_DDIM, 0 },
+    { "EulerDiscreteScheduler", LT_SAMPLER_EULER, 0 },
+    { "EulerAncestralDiscreteScheduler", LT_SAMPLER_EULER_ANCESTRAL, 0 },
 };
 
 static lt_status find_family(const lt_model_config *c, const family **f)
@@ -42,7 +54,8 @@ static lt_status find_family(const lt_model_config *c, const family **f)
     }
     return LT_FAIL(LT_ERR_DATA,
                    "unsupported scheduler (%s, key _class_name): %.60s; DDIMScheduler, "
-                   "PNDMScheduler and the Euler schedulers are supported",
+                   "PNDMScheduler, EulerDiscreteScheduler and "
+                   "EulerAncestralDiscreteScheduler are supported",
                    c->path, name);
 }
 
@@ -85,33 +98,52 @@ cleanup:
     return st;
 }
 
-static lt_status read_choices(const lt_model_config *c, const family *f, lt_scheduler *s)
+static lt_status read_prediction(const lt_model_config *c, lt_scheduler *s)
 {
-    lt_status st = LT_OK;
-    const char *kind = NULL, *spacing = NULL;
-    LT_TRY(lt_model_config_text(c, "prediction_type", "epsilon", &kind));
-    LT_TRY(lt_model_config_text(c, "timestep_spacing", "leading", &spacing));
-    if (strcmp(kind, "epsilon") && strcmp(kind, "v_prediction")) {
-        st =
-            LT_FAIL(LT_ERR_DATA,
-                    "unsupported scheduler (%s, key prediction_type): %.40s; epsilon and "
-                    "v_prediction are supported",
-                    c->path, kind);
-        goto cleanup;
-    }
-    if (!f->reads_spacing) spacing = "leading";
-    if (strcmp(spacing, "leading") && strcmp(spacing, "trailing")) {
-        st = LT_FAIL(
+    const char *kind = NULL;
+    const lt_status st = lt_model_config_text(c, "prediction_type", "epsilon", &kind);
+    if (st != LT_OK) return st;
+    if (strcmp(kind, "epsilon") && strcmp(kind, "v_prediction"))
+        return LT_FAIL(
             LT_ERR_DATA,
-            "unsupported scheduler (%s, key timestep_spacing): %.40s; leading and "
-            "trailing are supported",
-            c->path, spacing);
-        goto cleanup;
-    }
+            "unsupported scheduler (%s, key prediction_type): %.40s; epsilon and "
+            "v_prediction are supported",
+            c->path, kind);
     s->prediction = kind[0] == 'v' ? LT_PREDICT_V : LT_PREDICT_EPSILON;
-    s->trailing = spacing[0] == 't';
-cleanup:
-    return st;
+    return LT_OK;
+}
+
+/* A silent file means each class's own default. */
+static lt_status read_spacing(const lt_model_config *c, lt_scheduler *s)
+{
+    static const char *const names[] = { "leading", "trailing", "linspace" };
+    const char *text = NULL;
+    int i = 0;
+    const lt_status st = lt_model_config_text(c, "timestep_spacing", NULL, &text);
+    if (st != LT_OK) return st;
+    while (text && i < 3 && strcmp(text, names[i]) != 0) i++;
+    if (i == 3)
+        return LT_FAIL(
+            LT_ERR_DATA,
+            "unsupported scheduler (%s, key timestep_spacing): %.40s; leading, trailing "
+            "and linspace are supported",
+            c->path, text);
+    s->euler_spacing = text ? (lt_spacing)i : LT_SPACING_LINSPACE;
+    s->spacing = text && s->kind == LT_SAMPLER_DDIM ? (lt_spacing)i : LT_SPACING_LEADING;
+    return LT_OK;
+}
+
+static lt_status read_sigmas(const lt_model_config *c, lt_scheduler *s)
+{
+    for (size_t i = 0; i < sizeof(plain_sigmas) / sizeof(*plain_sigmas); i++) {
+        const lt_model_config_fixed one[] = { plain_sigmas[i], { NULL, NULL } };
+        const lt_status st = lt_model_config_check_fixed(c, one);
+        if (st == LT_ERR_DATA)
+            s->euler_fault = plain_sigmas[i].key;
+        else if (st != LT_OK)
+            return st;
+    }
+    return LT_OK;
 }
 
 static lt_status read_config(const lt_model_config *c, lt_scheduler *out)
@@ -128,8 +160,12 @@ static lt_status read_config(const lt_model_config *c, lt_scheduler *out)
                                 &s.set_alpha_to_one));
     s.n_train = (int)n;
     s.steps_offset = (int)offset;
+    s.class_name = f->name;
+    s.kind = f->kind;
     LT_TRY(read_betas(c, &s));
-    LT_TRY(read_choices(c, f, &s));
+    LT_TRY(read_prediction(c, &s));
+    LT_TRY(read_spacing(c, &s));
+    LT_TRY(read_sigmas(c, &s));
     *out = s;
 cleanup:
     return st;
@@ -162,17 +198,23 @@ lt_status lt_scheduler_timesteps(const lt_scheduler *s, int steps, int *t)
         return LT_FAIL(LT_ERR_CONFIG, "%d steps (sampler.steps): use 1 to %d", steps, n);
     const int ratio = n / steps;
     const int last = (steps - 1) * ratio + s->steps_offset;
-    if (!s->trailing && last >= n)
+    if (s->spacing == LT_SPACING_LEADING && last >= n)
         return LT_FAIL(
             LT_ERR_CONFIG,
             "%d steps with an offset of %d leave the %d timesteps of the model "
             "(sampler.steps): use fewer",
             steps, s->steps_offset, n);
-    for (int i = 0; i < steps;
-         i++) /* trailing: round(n - j n / steps) - 1, descending j */
-        t[i] = s->trailing
-                   ? (int)rint((double)n - (steps - 1 - i) * ((double)n / steps)) - 1
-                   : i * ratio + s->steps_offset;
+    if (s->spacing == LT_SPACING_LINSPACE && steps == 1)
+        return LT_FAIL(LT_ERR_CONFIG,
+                       "1 step of a grid that begins at timestep 0 (sampler.steps): use "
+                       "2 or more");
+    for (int i = 0; i < steps; i++) switch (s->spacing) {
+        case LT_SPACING_TRAILING: /* round(n - j n / steps) - 1, descending j */
+            t[i] = (int)rint((double)n - (steps - 1 - i) * ((double)n / steps)) - 1;
+            break;
+        case LT_SPACING_LINSPACE: t[i] = (int)rint(i * ((n - 1.0) / (steps - 1))); break;
+        default: t[i] = i * ratio + s->steps_offset;
+        }
     return LT_OK;
 }
 
@@ -182,21 +224,26 @@ static double alpha_at(const lt_scheduler *s, int t, double clean)
     return t < 0 ? clean : (double)s->alpha[t];
 }
 
-/* Move x from noise level a to level b along pred, which belongs to x at level a:
- * x0 = (x - sqrt(1-a) e) / sqrt(a), x' = sqrt(b) x0 + sqrt(1-b) e, as one combination. */
-static lt_status move(const lt_exec *e, lt_prediction kind, double a, double b,
-                      const lt_tensor *pred, lt_tensor *x)
+/* Factors that move x from noise level a to level b along pred, which belongs to x at
+ * level a: x0 = (x - sqrt(1-a) e) / sqrt(a), x' = sqrt(b) x0 + sqrt(1-b) e. */
+static void factors(lt_prediction kind, double a, double b, double *of_x, double *of_pred)
 {
     const double sa = sqrt(a), na = sqrt(1 - a), sb = sqrt(b), nb = sqrt(1 - b);
-    double of_x, of_pred;
     if (kind == LT_PREDICT_EPSILON) {
-        of_x = sb / sa;
-        of_pred = nb - sb * na / sa;
+        *of_x = sb / sa;
+        *of_pred = nb - sb * na / sa;
     } else { /* x0 = sa x - na v, e = sa v + na x */
-        of_x = sb * sa + nb * na;
-        of_pred = nb * sa - sb * na;
+        *of_x = sb * sa + nb * na;
+        *of_pred = nb * sa - sb * na;
     }
-    return e->k->axpby(e, (float)of_x, x, (float)of_pred, pred, x);
+}
+
+void lt_ddim_coefficients(const lt_scheduler *s, int t, int prev, double *of_x,
+                          double *of_pred)
+{
+    const double clean = s->set_alpha_to_one ? 1.0 : (double)s->alpha[0];
+    factors(s->prediction, alpha_at(s, t, clean), alpha_at(s, prev, clean), of_x,
+            of_pred);
 }
 
 static lt_status check_step(const lt_scheduler *s, int t, int prev, const lt_tensor *pred,
@@ -211,21 +258,23 @@ static lt_status check_step(const lt_scheduler *s, int t, int prev, const lt_ten
 lt_status lt_ddim_step(const lt_exec *e, const lt_scheduler *s, int t, int prev,
                        const lt_tensor *pred, lt_tensor *x)
 {
+    double of_x, of_pred;
     const lt_status st = check_step(s, t, prev, pred, x);
     if (st != LT_OK) return st;
-    const double clean = s->set_alpha_to_one ? 1.0 : (double)s->alpha[0];
-    return move(e, s->prediction, alpha_at(s, t, clean), alpha_at(s, prev, clean), pred,
-                x);
+    lt_ddim_coefficients(s, t, prev, &of_x, &of_pred);
+    return e->k->axpby(e, (float)of_x, x, (float)of_pred, pred, x);
 }
 
 lt_status lt_ddim_invert_step(const lt_exec *e, const lt_scheduler *s, int prev, int t,
                               const lt_tensor *pred, lt_tensor *x)
 {
+    double of_x, of_pred;
+    const double clean = (double)s->alpha[0];
     const lt_status st = check_step(s, t, prev, pred, x);
     if (st != LT_OK) return st;
-    const double clean = (double)s->alpha[0];
-    return move(e, s->prediction, alpha_at(s, prev, clean), alpha_at(s, t, clean), pred,
-                x);
+    factors(s->prediction, alpha_at(s, prev, clean), alpha_at(s, t, clean), &of_x,
+            &of_pred);
+    return e->k->axpby(e, (float)of_x, x, (float)of_pred, pred, x);
 }
 
 lt_status lt_ddim_add_noise(const lt_exec *e, const lt_scheduler *s, int t,

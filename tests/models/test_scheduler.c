@@ -28,18 +28,24 @@ static void check_grids(const lt_weights *w, lt_scheduler s)
             const lt_weight *g = lt_weights_find(w, name);
             CHECK(g && g->count == n);
             OK(lt_weight_to_i64(g, want));
-            s.trailing = trailing;
+            s.spacing = trailing ? LT_SPACING_TRAILING : LT_SPACING_LEADING;
             OK(lt_scheduler_timesteps(&s, n, t));
             for (int j = 0; j < n; j++) CHECK(t[j] == want[j]);
         }
     int t[1000];
     FAILS(LT_ERR_CONFIG, "sampler.steps", lt_scheduler_timesteps(&s, 0, t));
     FAILS(LT_ERR_CONFIG, "sampler.steps", lt_scheduler_timesteps(&s, 1001, t));
-    s.trailing = 0;
+    s.spacing = LT_SPACING_LEADING;
     FAILS(LT_ERR_CONFIG, "offset", lt_scheduler_timesteps(&s, 1000, t));
-    s.trailing = 1;
+    s.spacing = LT_SPACING_TRAILING;
     OK(lt_scheduler_timesteps(&s, 1000, t));
     CHECK(t[0] == 0 && t[999] == 999);
+    s.spacing = LT_SPACING_LINSPACE;
+    FAILS(LT_ERR_CONFIG, "sampler.steps", lt_scheduler_timesteps(&s, 1, t));
+    OK(lt_scheduler_timesteps(&s, 10, t));
+    for (int i = 0; i < 10; i++) CHECK(t[i] == 111 * i);
+    OK(lt_scheduler_timesteps(&s, 20, t));
+    CHECK(t[0] == 0 && t[1] == 53 && t[18] == 946 && t[19] == 999);
 }
 
 typedef struct inputs {
@@ -135,7 +141,9 @@ static void check_configs(void)
     parse(LT_ERR_DATA, "beta_end", "{\"beta_end\":2}");
     parse(LT_ERR_DATA, "beta_schedule", "{\"beta_schedule\":\"squaredcos_cap_v2\"}");
     parse(LT_ERR_DATA, "prediction_type", "{\"prediction_type\":\"sample\"}");
-    parse(LT_ERR_DATA, "timestep_spacing", "{\"timestep_spacing\":\"linspace\"}");
+    parse(LT_ERR_DATA, "timestep_spacing", "{\"timestep_spacing\":\"even\"}");
+    parse(LT_OK, "",
+          "{\"_class_name\":\"EulerDiscreteScheduler\",\"use_karras_sigmas\":true}");
     parse(LT_ERR_DATA, "trained_betas", "{\"trained_betas\":[0.1]}");
     parse(LT_ERR_DATA, "rescale_betas_zero_snr", "{\"rescale_betas_zero_snr\":true}");
     parse(LT_ERR_DATA, "JSON", "[1]");

@@ -22,7 +22,8 @@ enum {
     LT_CMD_MODELS = 1 << 6,
     LT_CMD_DOCTOR = 1 << 7,
     LT_CMD_SYNTH = 1 << 8,
-    LT_CMD_ALL = (1 << 9) - 1,
+    LT_CMD_REPORT = 1 << 9,
+    LT_CMD_ALL = (1 << 10) - 1,
     LT_CMD_EDITING = LT_CMD_EDIT | LT_CMD_PLAN | LT_CMD_PREVIEW
 };
 

@@ -14,6 +14,9 @@ static const char *const plan_examples[] = {
     "mpirun -n 8 longtake plan job.yaml --json", NULL
 };
 static const char *const status_examples[] = { "longtake status clip.edited.job", NULL };
+static const char *const report_examples[] = {
+    "longtake report clip.edited.job", NULL
+};
 static const char *const verify_examples[] = { "longtake verify clip.edited.job", NULL };
 static const char *const preview_examples[] = {
     "longtake preview -i clip.mp4 --model models/sd15 --prompt \"a robot\" --at 3.5",
@@ -54,6 +57,13 @@ const lt_command lt_commands[] = {
       status_examples,
       "Also rewrites index.h5 of the folder when no run holds it.\n",
       1, 1, 0, lt_cmd_status },
+    { "report", LT_CMD_REPORT, "DIR", "a page about a job: films, clips, time, memory",
+      report_examples,
+      "Writes report/report.html in the folder: one file that needs no network, with the\n"
+      "films, the clips, what matching and slimming did, time and memory a rank, and how\n"
+      "to make it again. Figures of `longtake eval --json` are shown when they stand in\n"
+      "report/eval.json of the folder.\n",
+      1, 1, 0, lt_cmd_report },
     { "verify", LT_CMD_VERIFY, "DIR", "re-read and re-hash everything a job has stored",
       verify_examples,
       "Exit code 65 when something is damaged; every damaged file is named.\n",

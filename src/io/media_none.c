@@ -2,6 +2,7 @@
  * variants of their own. */
 #include <string.h>
 
+#include "io/image_jpeg.h"
 #include "io/media.h"
 #include "io/media_join.h"
 #include "io/media_reader.h"
@@ -174,4 +175,16 @@ lt_status lt_media_join(const lt_media_output *output, const char *const *parts,
     (void)n_parts;
     (void)bytes;
     return none(output ? output->path : NULL);
+}
+
+lt_status lt_image_jpeg(const uint8_t *rgb, int32_t width, int32_t height,
+                        int32_t quality, void **data, size_t *bytes)
+{
+    (void)rgb;
+    (void)width;
+    (void)height;
+    (void)quality;
+    (void)data;
+    (void)bytes;
+    return none(NULL);
 }

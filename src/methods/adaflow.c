@@ -2,7 +2,7 @@
  * slimmed keys and values, propagation along token correspondences.
  *
  *   source ──► features ──► clips (AKS)
- *   per segment: inversion ──► match ──► edit (joint pass + propagation per step)
+ *   per segment: inversion ──► match ──► sample ──► edit (joint pass + propagation)
  *   render ──► mux                                                                  */
 #include "methods/common.h"
 #include "stages/clips.h"
@@ -10,6 +10,7 @@
 #include "stages/match.h"
 #include "stages/open.h"
 #include "stages/render.h"
+#include "stages/sample.h"
 #include "stages/source.h"
 
 static lt_status edit_segment(lt_run *r, const lt_levels *levels, int64_t segment)
@@ -18,6 +19,7 @@ static lt_status edit_segment(lt_run *r, const lt_levels *levels, int64_t segmen
     lt_status st = LT_OK;
     LT_TRY(lt_stage_inversion(r, levels, segment));
     LT_TRY(lt_stage_match(r, segment));
+    LT_TRY(lt_stage_sample(r, segment));
     LT_TRY(lt_stage_edit(r, levels, segment, &joint));
 cleanup:
     return st;

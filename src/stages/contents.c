@@ -63,6 +63,10 @@ lt_status lt_contents_facts(lt_run *r, lt_facts *facts)
     char scale[32];
     snprintf(scale, sizeof(scale), "%.9g", (double)lt_vae_scaling_factor(r->model->vae));
     LT_TRY(set_number(facts, "frames", r->n_frames));
+    LT_TRY(set_number(facts, "work_width", r->work.width));
+    LT_TRY(set_number(facts, "work_height", r->work.height));
+    LT_TRY(set_number(facts, "padded_width", r->work.padded_width));
+    LT_TRY(set_number(facts, "padded_height", r->work.padded_height));
     LT_TRY(set_number(facts, "latent_height", r->h));
     LT_TRY(set_number(facts, "latent_width", r->w));
     LT_TRY(set_number(facts, "latent_channels", r->c));

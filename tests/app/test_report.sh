@@ -1,0 +1,106 @@
+#!/bin/bash
+# The page of a job: whole, from nowhere else, the same twice; of unfinished jobs, and of
+# jobs whose films have moved.
+# shellcheck source-path=SCRIPTDIR
+LONGTAKE=$1 GOLDEN=$2 WORK=$3
+. "$(dirname "$0")/lib.sh"
+need ffmpeg
+need python3
+begin
+clip clip.mp4 12
+JOB=(-i clip.mp4 --model "$MODEL" --prompt "a <b>dog</b> & \"cat\"" "${QUICK[@]}"
+    --set clips.mode=fixed --set clips.length=3 --set attention.kv_budget=2 -o out.mp4)
+PAGE=out.job/report/report.html
+
+has() { grep -qF -- "$1" "$PAGE" || fail "the page lacks: $1"; }
+lacks() { ! grep -qE -- "$1" "$PAGE" || fail "the page has: $1"; }
+
+run 0 "$LONGTAKE" edit -q "${JOB[@]}"
+run 0 "$LONGTAKE" report out.job
+[ "$(cat out)" = "$WORK/$PAGE" ] || fail "stdout is not the page"
+cp "$PAGE" first.html
+
+# every part is there
+has 'a &lt;b&gt;dog&lt;/b&gt; &amp; &quot;cat&quot;'
+has 'data:video/mp4;base64,'
+for part in 'Source above edit' 'Clips and keyframes' 'Correspondences and slimming' \
+    'Slimming kept 50.0 %' 'Time and memory' 'Command and versions' 'attention.kv_budget'; do
+    has "$part"
+done
+[ "$(grep -o 'data:image/jpeg' "$PAGE" | wc -l)" -eq $((24 + 3 + 4)) ] || fail "pictures"
+lacks '<b>dog|<script|<link|src="[^d]|href=|url\('
+
+# well formed, and every picture and the film decode
+python3 - "$PAGE" <<'PY' || fail "the page is not sound"
+import base64, html.parser, re, subprocess, sys
+VOID = {"meta", "img", "br"}
+class Page(html.parser.HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.open, self.sources = [], []
+    def handle_starttag(self, tag, attrs):
+        if tag not in VOID:
+            self.open.append(tag)
+        self.sources += [v for k, v in attrs if k == "src"]
+    def handle_startendtag(self, tag, attrs):
+        pass
+    def handle_endtag(self, tag):
+        assert self.open and self.open.pop() == tag, tag
+page = Page()
+page.feed(open(sys.argv[1]).read())
+assert not page.open
+for i, source in enumerate(page.sources):
+    kind, data = re.fullmatch(r"data:(\S+?);base64,(\S+)", source).groups()
+    data = base64.b64decode(data, validate=True)
+    done = subprocess.run(["ffprobe", "-v", "error", "-count_frames", "-show_entries",
+                           "stream=nb_read_frames,width,height", "-of", "csv=p=0", "-"],
+                          input=data, capture_output=True, text=False)
+    shape = done.stdout.decode().strip()
+    assert not done.stderr, done.stderr
+    if kind == "video/mp4":
+        assert shape.split(",")[2] == "12", shape
+PY
+
+# again the same bytes
+run 0 "$LONGTAKE" report out.job --json
+json "o['report'].endswith('report.html') and o['bytes'] > 10000"
+cmp -s "$PAGE" first.html || fail "two pages of one job differ"
+[ ! -e out.job/report/side-by-side.mp4 ] || fail "the film was left behind"
+run 0 "$LONGTAKE" verify out.job
+
+# figures of eval, when they are there
+echo '{"psnr": 31.5, "ssim": null, "note": "<i>"}' >out.job/report/eval.json
+run 0 "$LONGTAKE" report out.job
+has 'Quality figures'
+has '31.5'
+has '&lt;i&gt;'
+echo '[' >out.job/report/eval.json
+run 0 "$LONGTAKE" report out.job
+has 'not a JSON object'
+
+# films that have moved, a folder of another place
+mv out.mp4 else.mp4
+mv out.job moved.job
+PAGE=moved.job/report/report.html
+run 0 "$LONGTAKE" report moved.job
+has 'no such file'
+has 'Time and memory'
+lacks 'data:video'
+
+# a method without clips; not finished
+rm -rf two.job
+run 0 "$LONGTAKE" edit -q "${JOB[@]}" -o two.mp4 --job two.job --method frame
+PAGE=two.job/report/report.html
+run 0 "$LONGTAKE" report two.job
+has 'edits every frame alone'
+lacks 'Correspondences'
+run 137 env LT_TEST_STOP=render:0:before "$LONGTAKE" edit -q "${JOB[@]}" -o three.mp4 --job three.job
+PAGE=three.job/report/report.html
+run 0 "$LONGTAKE" report three.job
+has 'not written yet'
+has 'not finished'
+has 'Correspondences'
+
+refused 66 'no such job folder' "$LONGTAKE" report none.job
+refused 64 'report' "$LONGTAKE" report
+echo "ok, $n_checks commands"

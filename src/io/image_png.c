@@ -122,11 +122,14 @@ static uint32_t big32(const uint8_t *p)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-/* The first 26 bytes: signature, then length and name of IHDR, its fields. */
-static lt_status read_head(const uint8_t p[26], const char *name, lt_image_head *head)
+/* Signature, then length and name of IHDR, its fields. */
+lt_status lt_image_png_head(const void *data, size_t bytes, const char *name,
+                            lt_image_head *head)
 {
+    const uint8_t *p = data;
     static const int8_t channels[7] = { 1, 0, 3, 1, 2, 0, 4 };
-    if (png_sig_cmp(p, 0, 8) || big32(p + 8) != 13 || memcmp(p + 12, "IHDR", 4))
+    if (bytes < 26 || png_sig_cmp(p, 0, 8) || big32(p + 8) != 13 ||
+        memcmp(p + 12, "IHDR", 4))
         return not_png(name);
     const uint32_t w = big32(p + 16), h = big32(p + 20);
     if (w < 1 || h < 1 || w > SIDE_MAX || h > SIDE_MAX || p[25] > 6 || !channels[p[25]])
@@ -154,10 +157,7 @@ lt_status lt_image_png_look(const char *path, lt_image_head *head)
     int64_t bytes = 0;
     lt_status st = open_file(path, &f, &bytes);
     if (st != LT_OK) return st;
-    if (fread(first, 1, sizeof(first), f) != sizeof(first))
-        st = not_png(path);
-    else
-        st = read_head(first, path, head);
+    st = lt_image_png_head(first, fread(first, 1, sizeof(first), f), path, head);
     if (st == LT_OK && !has_end(f, bytes))
         st = LT_FAIL(LT_ERR_DATA, "damaged image (%s): the file is cut short", path);
     fclose(f);

@@ -26,6 +26,10 @@ typedef struct lt_image_head {
  * found). Errors: NOINPUT, DATA, IO. */
 LT_NODISCARD lt_status lt_image_png_look(const char *path, lt_image_head *head);
 
+/* The same for the begin of a PNG in memory. Any bytes may be given. Errors: DATA. */
+LT_NODISCARD lt_status lt_image_png_head(const void *data, size_t bytes, const char *name,
+                                         lt_image_head *head);
+
 /* Read any PNG as 8 bits: 16 bits are rounded, palettes and 1, 2, 4 bit greys expanded.
  *   channels  1, 3, 4, or 0 = what the file has (grey + alpha gives RGBA). Alpha is
  *             dropped where fewer are asked for; RGB to grey takes BT.709 weights

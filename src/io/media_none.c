@@ -5,6 +5,7 @@
 #include "io/image_jpeg.h"
 #include "io/media.h"
 #include "io/media_join.h"
+#include "io/media_over.h"
 #include "io/media_reader.h"
 #include "io/media_writer.h"
 
@@ -149,6 +150,34 @@ lt_status lt_media_writer_put_touched(lt_media_writer *writer, const void *pixel
     (void)touch;
     (void)ctx;
     return lt_media_writer_put(writer, pixels, pts);
+}
+
+lt_status lt_media_over_open(lt_media_over **over, const lt_media_info *source,
+                             const lt_media_encode *encode, int32_t tone_map)
+{
+    (void)over;
+    (void)source;
+    (void)encode;
+    (void)tone_map;
+    return none(NULL);
+}
+
+void lt_media_over_close(lt_media_over **over) { (void)over; }
+
+lt_status lt_media_over_run(lt_media_over *over, const struct AVFrame *source,
+                            const float *weight, struct AVFrame *frame)
+{
+    (void)over;
+    (void)source;
+    (void)weight;
+    (void)frame;
+    return none(NULL);
+}
+
+int lt_media_over_exact(const lt_media_over *over)
+{
+    (void)over;
+    return 0;
 }
 
 lt_status lt_media_writer_commit(lt_media_writer *writer, int64_t last_duration,

@@ -163,13 +163,14 @@ typedef struct findings {
 static lt_status look_at_video(lt_run *r, findings *f)
 {
     const lt_config *cfg = r->cfg;
+    const int64_t ss = cfg->input.ss > 0 ? cfg->input.ss / 1000 : -1;
     const int64_t to = cfg->input.to == LT_TIME_NONE ? -1 : cfg->input.to / 1000;
     char assumed[128];
     lt_status st = LT_OK;
     if (!cfg->input.path[0])
         return LT_FAIL(LT_ERR_CONFIG, "no input is given (input.path): give -i FILE");
     LT_TRY(lt_media_probe(cfg->input.path, &f->info));
-    LT_TRY(lt_media_scan(cfg->input.path, cfg->input.ss / 1000, to, &f->frames));
+    LT_TRY(lt_media_scan(cfg->input.path, ss, to, &f->frames));
     lt_media_assumed(&f->info, assumed, sizeof(assumed));
     if (assumed[0])
         lt_log_warn(r->log, "the video does not say its colours; assumed: %s (%s)",

@@ -199,7 +199,7 @@ static int move_chapter(AVChapter *c, const lt_media_frames *f, AVRational tb)
 {
     if (!f) return 1;
     const int64_t shift = av_rescale_q(f->offset, tb, c->time_base);
-    const int cut = f->first > 0 || f->n < f->n_all;
+    const int cut = f->offset != 0 || f->first > 0 || f->n < f->n_all;
     c->start -= shift;
     c->end -= shift;
     if (!cut) return 1;

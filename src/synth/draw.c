@@ -13,9 +13,9 @@ static rgb sketch(rgb c, vec2 p, float outline)
     const float dark = 1 - clamp01(rgb_luma(q));
     const float most = maxf(maxf(q.r, q.g), maxf(q.b, 0.05f));
     const rgb tint = { q.r / most, q.g / most, q.b / most };
-    const float line = 0.5f + 0.5f * sin_turn(15 * (p.x + p.y));
-    const float ink = dark * (0.3f + 0.6f * line * dark);
-    rgb out = rgb_mul(to_root(paper), rgb_mix((rgb){ 1, 1, 1 }, tint, 0.5f));
+    const float line = 0.5f + 0.5f * sin_turn(9 * (p.x + p.y));
+    const float ink = dark * (0.5f + 0.2f * line * dark);
+    rgb out = rgb_mul(to_root(paper), rgb_mix((rgb){ 1, 1, 1 }, tint, 0.7f));
     out = rgb_scale(out, 1 - 0.85f * ink);
     return to_square(rgb_scale(out, 1 - 0.8f * outline));
 }
@@ -25,13 +25,13 @@ static rgb sepia(rgb c)
     const rgb q = to_root(c);
     const float y = clamp01(rgb_luma(q));
     const rgb tone = { 0.16f + 0.9f * y, 0.1f + 0.79f * y, 0.04f + 0.6f * y };
-    return to_square(rgb_mix(tone, q, 0.22f));
+    return to_square(rgb_mix(tone, q, 0.35f));
 }
 
 /* Thin paint: pale, in blotches, with a darker rim where it dried. */
 static rgb watercolour(rgb c, vec2 p, float rim, uint32_t noise)
 {
-    const float n = noise2(5 * p.x, 5 * p.y, noise ^ 91u);
+    const float n = noise2(3 * p.x, 3 * p.y, noise ^ 91u);
     rgb q = to_root(c);
     const float y = rgb_luma(q);
     q = rgb_mix(q, (rgb){ y, y, y }, 0.12f);
@@ -40,7 +40,7 @@ static rgb watercolour(rgb c, vec2 p, float rim, uint32_t noise)
 }
 
 /* Small stones, each of one colour, with darker joints. */
-static const float stone = 0.0834f;
+static const float stone = 0.1f;
 
 static vec2 stone_middle(vec2 p)
 {
@@ -53,13 +53,13 @@ static rgb mosaic(rgb c, vec2 p, float px, uint32_t noise)
     const vec2 m = stone_middle(p);
     const float k = hash2f(ifloor(p.x / stone), ifloor(p.y / stone), noise ^ 93u);
     const float d = stone * 0.5f - maxf(fabsf(p.x - m.x), fabsf(p.y - m.y));
-    return rgb_scale(c, (0.82f + 0.36f * k) * (0.5f + 0.5f * edge(d - 0.007f, px)));
+    return rgb_scale(c, (0.92f + 0.16f * k) * (0.62f + 0.38f * edge(d - 0.008f, px)));
 }
 
 /* A watercolour's outlines tremble; everything is taken from a moved point. */
 static vec2 tremble(vec2 p, float scale, uint32_t noise)
 {
-    const float k = 0.05f, f = 6 * scale;
+    const float k = 0.05f, f = 4 * scale;
     return (vec2){ p.x + k / scale * (noise2(f * p.x, f * p.y, noise ^ 94u) - 0.5f),
                    p.y + k / scale * (noise2(f * p.x, f * p.y, noise ^ 95u) - 0.5f) };
 }
@@ -78,7 +78,7 @@ static rgb styled_place(const view *v, vec2 p)
         const float a = place_root_luma(v, (vec2){ p.x + step, p.y }, px) - here;
         const float b = place_root_luma(v, (vec2){ p.x, p.y + step }, px) - here;
         return sketch(place_colour(v, p, px), p,
-                      clamp01(3.5f * (fabsf(a) + fabsf(b)) - 0.12f));
+                      0.8f * clamp01(3.5f * (fabsf(a) + fabsf(b)) - 0.12f));
     }
     case STYLE_SEPIA: return sepia(place_colour(v, p, px));
     case STYLE_WATERCOLOUR:
@@ -99,7 +99,7 @@ static rgb styled_part(const view *v, const part *k, vec2 p, float d)
     switch (v->s.factor[LT_SYNTH_STYLE]) {
     case STYLE_SKETCH:
         return sketch(part_colour(k, p, d, v), u,
-                      step_smooth(-0.026f, -0.012f, d * k->size));
+                      step_smooth(-0.034f, -0.012f, d * k->size));
     case STYLE_SEPIA: return sepia(part_colour(k, p, d, v));
     case STYLE_WATERCOLOUR:
         return watercolour(part_colour(k, p, d, v), u,
@@ -139,7 +139,7 @@ static float shadow_at(const shadow *s, vec2 at)
 static float drops(const view *v, vec2 at, float px, int layer)
 {
     const bool rain = v->s.factor[LT_SYNTH_WEATHER] == WEATHER_RAIN;
-    const float cw = rain ? 0.11f : 0.15f, ch = rain ? 0.3f : 0.15f;
+    const float cw = rain ? 0.16f : 0.2f, ch = rain ? 0.4f : 0.2f;
     const float x = (at.x + (rain ? 0.12f * at.y : 0)) / cw + 0.37f * (float)layer;
     const float y = at.y / ch - v->drift * (layer ? 0.75f : 1);
     const int i = ifloor(x);
@@ -148,9 +148,11 @@ static float drops(const view *v, vec2 at, float px, int layer)
     const uint32_t h = hash2(i, j, v->noise ^ (uint32_t)(62 + layer));
     const float fx = 0.25f + 0.5f * (float)(h & 255) / 256;
     const float dx = (x - (float)i - fx) * cw, dy = (yy - (float)j - 0.5f) * ch;
-    if ((h >> 8) % 8 < (rain ? 4u : 5u)) return 0;
-    if (rain) return 0.5f * edge(0.006f - fabsf(dx), px) * edge(0.07f - fabsf(dy), px);
-    return 0.95f * edge(0.016f - sqrtf(dx * dx + dy * dy), px);
+    if ((h >> 8) % 8 < 6) return 0;
+    if (rain)
+        return 0.5f * step_smooth(0.016f, 0.002f, fabsf(dx)) *
+               edge(0.08f - fabsf(dy), px);
+    return 0.9f * step_smooth(0.032f, 0.012f, sqrtf(dx * dx + dy * dy));
 }
 
 static float falling(const view *v, vec2 at)

@@ -129,7 +129,7 @@ float part_distance(const part *k, vec2 p, uint32_t noise)
 {
     float d = outline(k->kind, p);
     if (k->material == MATERIAL_FURRY && !is_fixed(k->kind) && d < 0.3f)
-        d += 0.26f * noise2(7.5f * p.x, 7.5f * p.y, noise ^ 77u) - 0.16f;
+        d += 0.24f * noise2(4.5f * p.x, 4.5f * p.y, noise ^ 77u) - 0.15f;
     return d;
 }
 
@@ -140,8 +140,9 @@ static const rgb paints[8] = { RGB(214, 38, 38),   RGB(245, 130, 20), RGB(250, 2
 /* What stripes and squares alternate with. */
 static rgb second_tone(int colour)
 {
-    static const rgb white = RGB(245, 245, 240), dark = RGB(40, 36, 44);
-    return colour == 2 || colour == 6 ? dark : white;
+    static const rgb pale = RGB(245, 245, 240), brown = RGB(112, 66, 30),
+                     mist = RGB(122, 150, 182), grey = RGB(136, 136, 144);
+    return colour == 2 ? brown : colour == 6 ? mist : colour == 7 ? grey : pale;
 }
 
 /* Chrome: dark horizon, bright sky and ground, and a glint. */
@@ -159,9 +160,9 @@ static rgb metal(rgb base, vec2 p)
 
 static rgb fur(rgb base, vec2 p, uint32_t noise)
 {
-    const float n = noise2(11 * p.x + 2 * p.y, 4.5f * p.y, noise ^ 5u);
+    const float n = noise2(6 * p.x + 1.2f * p.y, 2.4f * p.y, noise ^ 5u);
     const rgb tip = rgb_mix(base, (rgb){ 0.7f, 0.66f, 0.6f }, 0.3f);
-    return rgb_mix(rgb_scale(base, 0.5f), tip, step_smooth(0.25f, 0.75f, n));
+    return rgb_mix(rgb_scale(base, 0.55f), tip, step_smooth(0.25f, 0.75f, n));
 }
 
 /* Filtered square wave in 0..1 with the given period; px: footprint. */
@@ -179,10 +180,10 @@ static rgb paint(const part *k, vec2 p, uint32_t noise)
     switch (k->material) {
     case MATERIAL_STRIPED:
         return rgb_mix(base, second_tone(k->colour),
-                       wave(p.x + 0.35f * p.y, 0.52f, k->px));
+                       wave(p.x + 0.35f * p.y, 0.66f, k->px));
     case MATERIAL_CHEQUERED: {
-        const float a = wave(p.x + 0.13f, 0.8f, k->px),
-                    b = wave(p.y + 0.13f, 0.8f, k->px);
+        const float a = wave(p.x + 0.13f, 0.92f, k->px),
+                    b = wave(p.y + 0.13f, 0.92f, k->px);
         return rgb_mix(base, second_tone(k->colour), a + b - 2 * a * b);
     }
     case MATERIAL_METAL: return metal(base, p);
@@ -212,8 +213,8 @@ static rgb fixed_colour(part_kind kind, vec2 p, float px)
     if (kind == PART_STEM) return rgb_scale(stem, 0.95f - 0.35f * fabsf(p.x));
     if (kind == PART_BUG) return bug;
     const float r = sqrtf(p.x * p.x + p.y * p.y);
-    const float spoke = minf(fabsf(p.x), fabsf(p.y));
-    const float bright = edge(0.6f - r, px) * (0.35f + 0.65f * edge(0.16f - spoke, px));
+    const float spoke = step_smooth(0.5f, 0.1f, minf(fabsf(p.x), fabsf(p.y)));
+    const float bright = edge(0.6f - r, px) * (0.6f + 0.4f * spoke);
     return rgb_mix(tyre, hub, bright);
 }
 
@@ -223,8 +224,8 @@ static rgb add_details(const part *k, vec2 p, rgb c)
     static const rgb white = RGB(250, 250, 250), dark = RGB(20, 20, 24);
     static const rgb glass = RGB(150, 200, 230);
     if (k->kind == PART_FISH) {
-        c = rgb_mix(c, white, edge(-circle(p, -0.5f, -0.14f, 0.16f), k->px));
-        c = rgb_mix(c, dark, edge(-circle(p, -0.52f, -0.14f, 0.085f), k->px));
+        c = rgb_mix(c, white, edge(-circle(p, -0.5f, -0.14f, 0.19f), k->px));
+        c = rgb_mix(c, dark, edge(-circle(p, -0.52f, -0.14f, 0.1f), k->px));
     } else if (k->kind == PART_CAR) {
         float d =
             maxf(box(p, -0.1f, -0.3f, 0.6f, 0.22f, 0.06f), 0.05f - fabsf(p.x + 0.1f));

@@ -3,6 +3,10 @@
 
 enum { P_VIEW = 40 };
 
+/* The lens is a little soft: a footprint is wider than a pixel, so that edges hold
+ * no more than an f8 autoencoder can carry. */
+#define LENS 1.7f
+
 /* Fraction of a turn after `seconds`; double, since a film may last for hours. */
 static float turns(double seconds, double hertz, float phase)
 {
@@ -24,7 +28,7 @@ static void add_part(view *v, part_kind kind, const part *like, affine place,
     k.to_view = affine_chain(place, local);
     k.to_local = affine_inverse(k.to_view);
     const float area = fabsf(affine_det(&k.to_view));
-    k.px = 1.0f / (sqrtf(area) * v->unit);
+    k.px = LENS / (sqrtf(area) * v->unit);
     const float reach = 1.45f; /* of any outline, fur included, local units */
     const float rx = reach * (fabsf(k.to_view.a) + fabsf(k.to_view.b));
     const float ry = reach * (fabsf(k.to_view.d) + fabsf(k.to_view.e));
@@ -118,7 +122,7 @@ static void place_camera(view *v, vec2 *shake, float *zoom)
     const float k = 1.0f / *zoom;
     v->to_world = (affine){ k, 0, x - k * shake->x, 0, k, -k * shake->y };
     v->from_world = affine_inverse(v->to_world);
-    v->px_world = k / v->unit;
+    v->px_world = LENS * k / v->unit;
 }
 
 static void set_light(view *v)
@@ -130,7 +134,7 @@ static void set_light(view *v)
     static const rgb object[4] = { { 0.95f, 0.86f, 0.88f },
                                    { 1, 1, 1 },
                                    { 1.0f, 0.76f, 0.58f },
-                                   { 0.45f, 0.48f, 0.66f } };
+                                   { 0.55f, 0.57f, 0.7f } };
     v->light = light[v->s.factor[LT_SYNTH_TIME]];
     v->object_light = object[v->s.factor[LT_SYNTH_TIME]];
 }

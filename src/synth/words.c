@@ -59,8 +59,15 @@ static const char *const weathers[4][2] = {
 
 static const char *pick(const char *const word[2], uint64_t seed, int purpose)
 {
-    return word[1] && draw_below(seed, P_WORDS + (uint64_t)purpose, 4) == 0 ? word[1]
+    return word[1] && draw_below(seed, P_WORDS + (uint64_t)purpose, 8) == 0 ? word[1]
                                                                             : word[0];
+}
+
+/* Which of four wordings: the first in five cases of eight. */
+static int usual_form(uint64_t seed, uint64_t purpose)
+{
+    const int form = draw_below(seed, purpose, 8);
+    return form < 4 ? form : 0;
 }
 
 static void append(char *text, const char *fmt, ...)
@@ -80,7 +87,7 @@ static void append_thing(char *text, uint64_t seed, int shape, int colour, int m
     char words[LT_SYNTH_TEXT] = "";
     const char *const c = pick(colours[colour], seed, 0);
     const char *const m = pick(materials[material], seed, 1);
-    if (draw_below(seed, P_WORDS + 2, 3))
+    if (draw_below(seed, P_WORDS + 2, 8))
         append(words, "%s %s", c, m);
     else
         append(words, "%s%s ", m, c);
@@ -103,7 +110,7 @@ void lt_synth_caption(char *text, const lt_scene *s, int64_t shot)
     lt_synth_shot_scene(&v, s, shot);
     const uint64_t seed = v.seed;
     const int32_t *const f = v.factor;
-    const int form = draw_below(seed, P_WORDS + 7, 4);
+    const int form = usual_form(seed, P_WORDS + 7);
     const char *const place = pick(places[f[LT_SYNTH_PLACE]], seed, 4);
     const bool style_last = form == 3 && draw_below(seed, P_WORDS + 8, 2);
 
@@ -127,7 +134,7 @@ void lt_synth_caption(char *text, const lt_scene *s, int64_t shot)
 static void say_object(char *text, uint64_t seed, int factor, const char *name,
                        const lt_scene *edit)
 {
-    const int form = draw_below(seed, P_WORDS + 10, 4);
+    const int form = usual_form(seed, P_WORDS + 10);
     if (factor == LT_SYNTH_SHAPE) {
         const char *const to = lt_synth_value_name(factor, edit->factor[factor]);
         const char *const forms[4] = { "turn the %s into a %s",

@@ -133,7 +133,7 @@ bool lt_synth_reserved(const lt_scene *s)
 static int draw_value(uint64_t seed, uint64_t purpose, int factor)
 {
     const int n = lt_synth_n_values(factor);
-    const int plain = factor == LT_SYNTH_STYLE ? 2 : factor == LT_SYNTH_WEATHER ? 6 : 0;
+    const int plain = factor == LT_SYNTH_STYLE ? 2 : factor == LT_SYNTH_WEATHER ? 16 : 0;
     const int v = draw_below(seed, purpose, n + plain);
     return v < n ? v : 0;
 }
@@ -157,9 +157,9 @@ static void draw_factors(lt_scene *s, unsigned flags, unsigned attempt)
 static void draw_motion(lt_scene *s)
 {
     const uint64_t m = draw(s->seed, P_MOTION);
-    s->size = draw_in(m, 0, 0.19f, 0.29f);
+    s->size = draw_in(m, 0, 0.24f, 0.33f);
     s->speed = draw_in(m, 1, 0.5f, 1.5f);
-    s->spin = draw_below(m, 2, 3) ? draw_in(m, 3, 0, 0.09f) : 0;
+    s->spin = draw_below(m, 2, 3) ? draw_in(m, 3, 0, 0.06f) : 0;
     s->pan = draw_below(m, 4, 2) ? draw_in(m, 5, -0.12f, 0.12f) : 0;
     s->zoom = draw_below(m, 6, 3) ? 0 : draw_in(m, 7, 0, 0.15f);
     s->shake = draw_below(m, 8, 4) ? 0 : draw_in(m, 9, 0.002f, 0.008f);

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Train the demo models on the demo world; resumable.
 
-    python tools/train/train.py --stage vae|text|unet|ip2p|all --minutes N --state DIR
+    python tools/train/train.py --stage vae|decoder|text|unet|ip2p|all --minutes N --state DIR
 
 Every call continues what DIR holds; without it, from the weights in models/demo (f16,
 the optimiser starts afresh). The text encoder is trained together with the UNet: stage
-`text` learns the vocabulary only. The learning rate falls in the last quarter of the
+`text` learns the vocabulary only. Stage `decoder` goes on with the VAE's decoder alone:
+latents stay what they are, so it may run beside `unet` and `ip2p` and after them. The learning rate falls in the last half of the
 minutes, so the end of every call is a good place to stop; --export writes models/demo."""
 
 import argparse
@@ -48,7 +49,7 @@ class Run:
         self.loss = None
         if self.path.exists():
             self.load()
-        elif not args.fresh:
+        elif not args.fresh and name in NAMES:
             export.warm_start(modules, self.average, NAMES[name], args.demo)
 
     def load(self):
@@ -74,9 +75,9 @@ class Run:
 
     def rate(self):
         """Share of the full learning rate: it rises over 100 steps, stays, and falls
-        over the last quarter."""
+        over the last half."""
         done = (time.time() - self.begin) / (60 * self.minutes)
-        return min(1, (self.step + 1) / 100) * min(1, max(0.02, (1 - done) * 4))
+        return min(1, (self.step + 1) / 100) * min(1, max(0.01, (1 - done) * 2))
 
     def update(self, loss, n):
         loss.backward()
@@ -119,11 +120,12 @@ def random_seeds(n):
     return np.random.randint(0, 2**62, n, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
 
 
-def draw(world, n, size, edit=False):
-    """Half of the scenes hold one object in clear weather. size: (width, height)."""
-    half = n // 2
+def draw(world, n, size, edit=False, many=2):
+    """One in `many` scenes may hold anything, the others hold one object in clear
+    weather. size: (width, height)."""
+    free = n // many
     parts = [world.render(random_seeds(k), *size, flags, edit=edit)
-             for k, flags in ((half, TRAINING), (n - half, TRAINING | SINGLE)) if k]
+             for k, flags in ((free, TRAINING), (n - free, TRAINING | SINGLE)) if k]
     return {k: sum((p[k] for p in parts), []) if isinstance(parts[0][k], list)
             else np.concatenate([p[k] for p in parts]) for k in parts[0]}
 
@@ -133,8 +135,8 @@ class Pictures:
     batches ready; with 0 workers a batch is drawn when it is asked for. Every batch has
     one of the sizes, in turn."""
 
-    def __init__(self, args, world, n, edit=False):
-        self.make = lambda k: draw(world, n, args.size[k % len(args.size)], edit)
+    def __init__(self, args, world, n, edit=False, many=2):
+        self.make = lambda k: draw(world, n, args.size[k % len(args.size)], edit, many)
         self.count, self.workers, self.ready = 0, args.workers, collections.deque()
         if self.workers:
             self.pool = concurrent.futures.ThreadPoolExecutor(self.workers)
@@ -174,6 +176,7 @@ def picture_loss(y, x):
 
 
 def train_vae(args, world):
+    keep_decoder(args)
     vae = models.make_vae().to(args.device, memory_format=torch.channels_last)
     run = Run(args, "vae", {"vae": vae}, args.lr or 0.02, args.minutes)
     pictures = Pictures(args, world, args.batch or 4)
@@ -190,6 +193,39 @@ def train_vae(args, world):
     run.save()
 
 
+def train_decoder(args, world):
+    """The decoder alone, so that latents that were kept stay right."""
+    vae = load_vae(args, world).train()
+    run = Run(args, "decoder", {"decoder": vae.decoder}, args.lr or 0.01, args.minutes)
+    pictures = Pictures(args, world, args.batch or 4)
+    while run.going():
+        x = to_tensor(pictures.next()["rgb"], args.device)
+        with torch.autocast(args.device, torch.bfloat16, enabled=args.bf16):
+            with torch.no_grad():
+                z = vae.encode(x).latent_dist.sample()
+            y = vae.decode(z).sample.float()
+        run.update(picture_loss(y, x), len(x))
+        run.log(psnr=lambda: round(psnr(y.detach(), x), 2), lr=run.rate)
+    pictures.close()
+    run.save()
+
+
+def keep_decoder(args):
+    """Put what stage `decoder` learnt into the state of the VAE, which goes on from it."""
+    path, whole = Path(args.state) / "decoder.pt", Path(args.state) / "vae.pt"
+    if not path.exists():
+        return
+    vae = models.make_vae()
+    s = torch.load(whole, map_location="cpu", weights_only=True)
+    load_average(args, "vae", {"vae": vae})
+    load_average(args, "decoder", {"decoder": vae.decoder})
+    s.update(modules={"vae": vae.state_dict()}, average=list(vae.parameters()))
+    del s["optimiser"]
+    torch.save(s, whole.with_suffix(".part"))
+    os.replace(whole.with_suffix(".part"), whole)
+    path.unlink()
+
+
 def load_vae(args, world):
     """The averaged VAE of the state (or of models/demo), with its scale measured once."""
     path = Path(args.state) / "vae.pt"
@@ -200,6 +236,8 @@ def load_vae(args, world):
         return vae.to(args.device).eval()
     vae = models.make_vae().to(args.device)
     step = load_average(args, "vae", {"vae": vae})
+    if (Path(args.state) / "decoder.pt").exists():
+        load_average(args, "decoder", {"decoder": vae.decoder})
     vae.eval().to(memory_format=torch.channels_last)
     scale = Path(args.state) / f"scale.{step}.json"
     if not scale.exists():
@@ -238,13 +276,13 @@ def make_tokenizer(args, merges):
 
 class Latents:
     """Encoded pictures, kept for several uses: a few fresh ones a step replace the
-    oldest, since drawing and encoding cost as much as a quarter of a training step.
+    oldest, since drawing and encoding cost as much as half of a training step.
     Pictures of different sizes are kept apart; a batch has one size."""
 
     def __init__(self, args, world, vae, tokens, edit, fresh):
         self.device, self.vae, self.tokens, self.edit = args.device, vae, tokens, edit
         self.fresh, self.room = fresh, max(1, args.keep // fresh)
-        self.pictures = Pictures(args, world, fresh, edit)
+        self.pictures = Pictures(args, world, fresh, edit, many=4)
         self.kept = {}  # size -> list of tuples (ids, mean, std[, mean of the source])
         self.next, self.count = 0, 0
 
@@ -273,13 +311,15 @@ class Latents:
                 for k, x in enumerate(newest)]
 
 
-def min_snr_weight(alpha, gamma=5.0):
+def weight_of(alpha, gamma=5.0):
+    """Of the error of v: as it is where the picture takes its shape, and no more than
+    min-SNR's where little noise is left."""
     snr = alpha / (1 - alpha)
-    return snr.clamp(max=gamma) / snr
+    return (gamma / (snr + 1)).clamp(max=1)
 
 
 def denoise_loss(unet, text, alphas, z, ids, image=None):
-    """Mean weighted error of the predicted noise."""
+    """Mean weighted error of the predicted v = sqrt(a) noise - sqrt(1 - a) z."""
     t = torch.randint(0, len(alphas), (len(z),), device=z.device)
     a = alphas[t].view(-1, 1, 1, 1)
     noise = torch.randn_like(z)
@@ -287,9 +327,9 @@ def denoise_loss(unet, text, alphas, z, ids, image=None):
     if image is not None:
         x = torch.cat([x, image], 1)
     x = x.contiguous(memory_format=torch.channels_last)
-    eps = unet(x, t, text(ids.long()).last_hidden_state).sample
-    error = (eps - noise).square().mean((1, 2, 3))
-    return (error * min_snr_weight(alphas[t])).mean()
+    v = unet(x, t, text(ids.long()).last_hidden_state).sample
+    error = (v - a.sqrt() * noise + (1 - a).sqrt() * z).square().mean((1, 2, 3))
+    return (error * weight_of(alphas[t])).mean()
 
 
 def train_unet(args, world, edit):
@@ -306,9 +346,9 @@ def train_unet(args, world, edit):
               args.minutes)
     scale, alphas = vae.config.scaling_factor, models.alphas().to(args.device)
     n = args.batch or 32
-    data = Latents(args, world, vae, tokens, edit, max(1, n // 4))
+    data = Latents(args, world, vae, tokens, edit, max(1, n // 6))
     empty = tokens([""])[0].short().to(args.device)
-    for _ in range(32):
+    for _ in range(300):
         data.add()
     while run.going():
         ids, mean, std, *image = data.batch(n)
@@ -365,7 +405,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--stage", required=True,
-                   choices=("vae", "text", "unet", "ip2p", "all", "none"))
+                   choices=("vae", "decoder", "text", "unet", "ip2p", "all", "none"))
     p.add_argument("--minutes", type=float, default=30, help="of each stage")
     p.add_argument("--state", required=True, help="folder for weights and logs of training")
     p.add_argument("--size", type=sizes, default=[(128, 128)],
@@ -385,6 +425,8 @@ def main():
     world = World(Path(args.state) / "libltsynth.so")
     if args.stage in ("vae", "all"):
         train_vae(args, world)
+    if args.stage == "decoder":
+        train_decoder(args, world)
     if args.stage in ("text", "all"):
         make_tokenizer(args, make_merges(args, world))
     if args.stage in ("unet", "all"):

@@ -22,8 +22,8 @@ typedef struct lt_media_output {
 } lt_media_output;
 
 /* What a container cannot carry is found before the run.
- *   dropped  text for a warning on what will be left out (data streams, cover art,
- *            attachments outside of mkv), "" when nothing is; size >= 1 byte
+ *   dropped  text for a warning on what will be left out (data streams, cover
+ *            art in mov, attachments outside of mkv), "" when nothing is; size >= 1 byte
  * frames may be NULL here. Errors: CONFIG (extension unknown; a stream or a display
  * matrix that the container cannot carry: names one that can), those of
  * lt_media_check_encode, CANTCREAT (no such folder, not writable), those of media.h. */

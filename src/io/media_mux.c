@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "io/media_cover.h"
+
 static const char *const containers[] = { "mp4", "mov", "matroska" };
 static const char *const endings[] = { ".mp4", ".mov", ".mkv" };
 
@@ -137,7 +139,7 @@ lt_status lt_mux_new(lt_mux *m, const char *path, const lt_media_encode *e)
     const char *name = NULL;
     memset(m, 0, sizeof(*m));
     m->src_video = -1;
-    for (int i = 0; i < LT_MEDIA_MAX_STREAMS; i++) m->map[i] = -1;
+    for (int i = 0; i < LT_MEDIA_MAX_STREAMS; i++) m->map[i] = m->cover[i] = -1;
     for (int i = 0; i <= LT_MEDIA_MAX_STREAMS; i++) m->last_dts[i] = AV_NOPTS_VALUE;
     lt_ff_quiet();
     LT_TRY(lt_mux_container(path, &name));
@@ -252,18 +254,32 @@ static int is_font(const lt_mux *m, const AVStream *s)
            !strcmp(m->out->oformat->name, "matroska");
 }
 
-static int copy_streams(lt_mux *m, const lt_media_output *o, int *n_other)
+/* Note a stream that is not copied, unless nobody misses it. */
+static void leave_out(const lt_mux *m, const AVStream *s, lt_left_out *left)
 {
-    *n_other = 0;
+    switch (s->codecpar->codec_type) {
+    case AVMEDIA_TYPE_AUDIO:
+    case AVMEDIA_TYPE_SUBTITLE: break; /* as the user asked for */
+    case AVMEDIA_TYPE_ATTACHMENT: left->attachments++; break;
+    case AVMEDIA_TYPE_VIDEO:
+        *(lt_is_cover(s) ? &left->covers : &left->videos) += 1;
+        break;
+    default: left->data += !lt_ff_is_made_anew(m->src, s); break;
+    }
+}
+
+static int copy_streams(lt_mux *m, const lt_media_output *o, lt_left_out *left)
+{
     for (unsigned i = 0; i < m->src->nb_streams; i++) {
         const AVStream *s = m->src->streams[i];
-        const enum AVMediaType t = s->codecpar->codec_type;
+        int r = 0;
         if ((int)i == m->src_video) continue;
-        if (is_copied(s, o) || is_font(m, s)) {
-            if (copy_stream(m, i) < 0) return -1;
-        } else if (t != AVMEDIA_TYPE_AUDIO && t != AVMEDIA_TYPE_SUBTITLE) {
-            *n_other += !lt_ff_is_made_anew(m->src, s);
-        }
+        if (is_copied(s, o) || is_font(m, s))
+            r = copy_stream(m, i) < 0 ? -1 : 1;
+        else if (lt_is_cover(s))
+            r = lt_cover_add(m, i);
+        if (r < 0) return -1;
+        if (r == 0) leave_out(m, s, left);
     }
     return 0;
 }
@@ -271,24 +287,21 @@ static int copy_streams(lt_mux *m, const lt_media_output *o, int *n_other)
 lt_status lt_mux_build(lt_mux *m, const lt_media_output *o, char *dropped, size_t size)
 {
     lt_status st = LT_OK;
-    int n_other = 0;
+    lt_left_out left = { 0 };
     LT_TRY(lt_mux_new(m, o->path, o->encode));
     if (o->source) {
         LT_TRY(lt_ff_open(&m->src, o->source, NULL));
         LT_TRY(lt_ff_video_stream(m->src, o->source, &m->src_video));
     }
     LT_TRY(check_streams(m, o));
-    if (m->src && (copy_tags(m) < 0 || copy_streams(m, o, &n_other) < 0 ||
+    if (m->src && (copy_tags(m) < 0 || copy_streams(m, o, &left) < 0 ||
                    copy_chapters(m, o->frames) < 0)) {
         st = LT_FAIL(LT_ERR_NOMEM, "opening a container for %s", o->path);
         goto cleanup;
     }
     av_dict_free(&m->options);
     set_options(m); /* again: it looks at the copied streams and tags */
-    if (dropped)
-        snprintf(dropped, size,
-                 n_other ? "%d data or picture stream%s of the source" : "", n_other,
-                 n_other == 1 ? "" : "s");
+    if (dropped) lt_left_out_text(&left, dropped, size);
 cleanup:
     if (st != LT_OK) lt_mux_free(m);
     return st;
@@ -297,7 +310,8 @@ cleanup:
 int lt_mux_begin(lt_mux *m, AVIOContext *pb)
 {
     m->out->pb = pb;
-    return avformat_write_header(m->out, &m->options);
+    const int r = avformat_write_header(m->out, &m->options);
+    return r < 0 ? r : lt_cover_write(m);
 }
 
 int lt_mux_write(lt_mux *m, AVPacket *p, AVRational tb)

@@ -7,10 +7,11 @@
 /* An output container with the streams it will hold, and the source they come from. */
 typedef struct lt_mux {
     AVFormatContext *out;
-    AVFormatContext *src;          /* NULL: nothing is copied */
-    int video;                     /* stream of out */
-    int src_video;                 /* stream of src, -1 without one */
-    int map[LT_MEDIA_MAX_STREAMS]; /* stream of src -> stream of out, -1 = left out */
+    AVFormatContext *src;            /* NULL: nothing is copied */
+    int video;                       /* stream of out */
+    int src_video;                   /* stream of src, -1 without one */
+    int map[LT_MEDIA_MAX_STREAMS];   /* stream of src -> stream of out, -1 = left out */
+    int cover[LT_MEDIA_MAX_STREAMS]; /* the same for cover art that is a packet */
     int64_t last_dts[LT_MEDIA_MAX_STREAMS + 1]; /* of streams of out */
     AVDictionary *options;
 } lt_mux;
@@ -28,7 +29,8 @@ LT_NODISCARD lt_status lt_mux_new(lt_mux *m, const char *path, const lt_media_en
 LT_NODISCARD lt_status lt_mux_build(lt_mux *m, const lt_media_output *o, char *dropped,
                                     size_t size);
 
-/* Write the header (after the extradata of the video were set). FFmpeg numbers. */
+/* Write the header (after the extradata of the video were set) and the cover art.
+ * FFmpeg numbers. */
 int lt_mux_begin(lt_mux *m, AVIOContext *pb);
 
 /* Give the packet (stream_index of out, times in `tb`) to the muxer; p is unreferenced.

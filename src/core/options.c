@@ -104,18 +104,31 @@ static void list_choices(const lt_option *o, char *buf, size_t size)
     }
 }
 
+/* The value that is meant by a slip, as " did you mean 'x'?", or "". */
+static void suggest(const lt_option *o, const char *text, char *buf, size_t size)
+{
+    const char *best = NULL;
+    int least = strlen(text) > 4 ? 3 : 2; /* as many slips and more are another word */
+    for (int i = 0; o->choices[i]; i++) {
+        const int d = lt_edit_distance(text, o->choices[i]);
+        if (d < least) best = o->choices[i], least = d;
+    }
+    snprintf(buf, size, best ? " did you mean '%.60s'?" : "%s", best ? best : "");
+}
+
 static lt_status parse_enum(const lt_option *o, const char *text, const char *where,
                             void *out)
 {
-    char names[400];
+    char names[400], near[96];
     for (int i = 0; o->choices[i]; i++) {
         if (strcmp(o->choices[i], text) != 0) continue;
         *(int *)out = i;
         return LT_OK;
     }
     list_choices(o, names, sizeof(names));
-    return LT_FAIL(LT_ERR_CONFIG, "%s.%s has no value '%.60s' (%s): choose one of %s",
-                   o->section, o->key, text, where, names);
+    suggest(o, text, near, sizeof(near));
+    return LT_FAIL(LT_ERR_CONFIG, "%s.%s has no value '%.60s' (%s):%s choose one of %s",
+                   o->section, o->key, text, where, near, names);
 }
 
 static lt_status parse_time(const lt_option *o, const char *text, const char *where,

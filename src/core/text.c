@@ -69,19 +69,24 @@ void lt_yaml_quote(const char *text, FILE *f)
 
 int lt_edit_distance(const char *a, const char *b)
 {
-    int row[64];
+    int row[3][64]; /* the one before the last, the last, the one being made */
+    int *older = row[0], *last = row[1], *now = row[2];
     const int la = (int)strnlen(a, 63), lb = (int)strnlen(b, 63);
-    for (int j = 0; j <= lb; j++) row[j] = j;
+    for (int j = 0; j <= lb; j++) last[j] = j;
     for (int i = 1; i <= la; i++) {
-        int diagonal = row[0];
-        row[0] = i;
+        now[0] = i;
         for (int j = 1; j <= lb; j++) {
-            const int change = diagonal + (a[i - 1] != b[j - 1]);
-            const int insert = row[j - 1] + 1, drop = row[j] + 1;
-            diagonal = row[j];
-            row[j] = change < insert ? change : insert;
-            if (drop < row[j]) row[j] = drop;
+            const int change = last[j - 1] + (a[i - 1] != b[j - 1]);
+            const int insert = now[j - 1] + 1, drop = last[j] + 1;
+            int best = change < insert ? change : insert;
+            if (drop < best) best = drop;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                older[j - 2] + 1 < best)
+                best = older[j - 2] + 1;
+            now[j] = best;
         }
+        int *const spare = older;
+        older = last, last = now, now = spare;
     }
-    return row[lb];
+    return last[lb];
 }

@@ -22,7 +22,8 @@ void lt_text_one_line(char *text);
  * that is not UTF-8. */
 void lt_yaml_quote(const char *text, FILE *f);
 
-/* Levenshtein distance of two texts, at most 63 bytes of each counted. */
+/* How many slips lie between two texts: a byte changed, added, left out, or swapped with
+ * its neighbour. At most 63 bytes of each are counted. */
 int lt_edit_distance(const char *a, const char *b);
 
 #endif

@@ -155,6 +155,8 @@ static void test_distance(void)
     CHECK(lt_edit_distance("step", "steps") == 1);
     CHECK(lt_edit_distance("kitten", "sitting") == 3);
     CHECK(lt_edit_distance("abc", "") == 3);
+    CHECK(lt_edit_distance("sede", "seed") == 1 && lt_edit_distance("ab", "ba") == 1);
+    CHECK(lt_edit_distance("shpae", "shape") == 1 && lt_edit_distance("ca", "abc") == 3);
 }
 
 static void test_one_line(void)

@@ -92,7 +92,8 @@ lt_status lt_app_print_json(json_t *o)
     json_decref(o);
     putchar('\n');
     if (bad && errno != EPIPE)
-        return LT_FAIL(LT_ERR_IO, "cannot write the result (stdout): %s",
+        return LT_FAIL(LT_ERR_IO,
+                       "cannot write the result, %s (stdout): check where it goes",
                        strerror(errno));
     return LT_OK;
 }

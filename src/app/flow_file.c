@@ -22,8 +22,8 @@ static lt_status fail(const lt_flow_file *f, const char *what)
     const int e = errno;
     const lt_status st = e == ENOSPC || e == EDQUOT ? LT_ERR_NOSPACE : LT_ERR_IO;
     H5Eclear2(H5E_DEFAULT);
-    return LT_FAIL(st, "cannot %s (%s): %s", what, f->path,
-                   e ? strerror(e) : "libhdf5 refused");
+    return LT_FAIL(st, "cannot %s, %s (%s): check the disk", what,
+                   e ? strerror(e) : "libhdf5 refused", f->path);
 }
 
 /* Contiguous: the size is known, and an index of chunks would grow in memory. */

@@ -145,7 +145,8 @@ static lt_status flush_results(void)
 {
     if (fflush(stdout) == 0 && !ferror(stdout)) return LT_OK;
     if (errno == EPIPE) return LT_OK; /* `longtake ... | head` */
-    return LT_FAIL(LT_ERR_IO, "cannot write the result (stdout): %s", strerror(errno));
+    return LT_FAIL(LT_ERR_IO, "cannot write the result, %s (stdout): check where it goes",
+                   strerror(errno));
 }
 
 /* Say what failed, from one rank, and take all ranks along. */

@@ -20,8 +20,9 @@ static lt_status each_entry(const char *folder, entry_fn *fn, void *ctx)
     DIR *d = opendir(folder);
     if (!d && errno == ENOENT) return LT_OK;
     if (!d)
-        return LT_FAIL(LT_ERR_IO, "cannot list a folder, %s (%s): check the rights",
-                       strerror(errno), folder);
+        return LT_FAIL(errno == EACCES ? LT_ERR_NOINPUT : LT_ERR_IO,
+                       "cannot list a folder, %s (%s): check the rights", strerror(errno),
+                       folder);
     while (st == LT_OK) {
         errno = 0;
         const struct dirent *e = readdir(d);

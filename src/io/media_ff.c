@@ -62,7 +62,9 @@ static lt_status check_file(const char *path)
     if (stat(path, &sb)) {
         if (errno == ENOENT || errno == ENOTDIR)
             return LT_FAIL(LT_ERR_NOINPUT, "no such file (%s): check the path", path);
-        return LT_FAIL(LT_ERR_NOINPUT, "cannot read (%s): %s", path, strerror(errno));
+        return LT_FAIL(LT_ERR_NOINPUT,
+                       "cannot read, %s (%s): check the name and the rights",
+                       strerror(errno), path);
     }
     if (!S_ISREG(sb.st_mode))
         return LT_FAIL(LT_ERR_DATA, "not a file (%s): give a video file", path);

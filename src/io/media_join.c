@@ -301,12 +301,13 @@ static lt_status check_place(const lt_media_output *o)
     if (!lt_folder_exists(folder))
         return LT_FAIL(LT_ERR_CANTCREAT, "no such folder (%s): make it first", folder);
     if (access(folder, W_OK | X_OK))
-        return LT_FAIL(LT_ERR_CANTCREAT, "cannot write to the folder (%s): %s", folder,
-                       strerror(errno));
+        return LT_FAIL(LT_ERR_CANTCREAT,
+                       "cannot write to the folder, %s (%s): check the rights",
+                       strerror(errno), folder);
     if (stat(o->path, &a)) return LT_OK;
-    if (S_ISDIR(a.st_mode))
-        return LT_FAIL(LT_ERR_CANTCREAT, "the output is a folder (%s): name a file",
-                       o->path);
+    if (!S_ISREG(a.st_mode))
+        return LT_FAIL(LT_ERR_CANTCREAT, "the output is %s (%s): name a file",
+                       S_ISDIR(a.st_mode) ? "a folder" : "a device or a pipe", o->path);
     if (o->source && !stat(o->source, &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
         return LT_FAIL(LT_ERR_CONFIG,
                        "the output would replace the input (output.path %s): "

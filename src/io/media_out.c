@@ -47,8 +47,10 @@ static lt_status fail_errno(int err, const char *what, const char *path)
         return LT_FAIL(LT_ERR_NOSPACE, "disk full (%s): make room and run again", path);
     if (err == ENOENT || err == ENOTDIR || err == EACCES || err == EROFS ||
         err == EPERM || err == EISDIR || err == ENAMETOOLONG)
-        return LT_FAIL(LT_ERR_CANTCREAT, "cannot create (%s): %s", path, strerror(err));
-    return LT_FAIL(LT_ERR_IO, "%s (%s): %s", what, path, strerror(err));
+        return LT_FAIL(LT_ERR_CANTCREAT,
+                       "cannot create, %s (%s): check the folder and the rights",
+                       strerror(err), path);
+    return LT_FAIL(LT_ERR_IO, "%s, %s (%s): check the disk", what, strerror(err), path);
 }
 
 lt_status lt_out_open(lt_out_file *f, const char *path)

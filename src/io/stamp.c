@@ -25,7 +25,7 @@ lt_stamp lt_stamp_of(const void *data, size_t bytes)
 static lt_status read_failed(const char *file)
 {
     const int err = errno;
-    if (err == ENOENT || err == ENOTDIR)
+    if (err == ENOENT || err == ENOTDIR || err == ELOOP)
         return LT_FAIL(LT_ERR_NOINPUT, "missing (%s): it has to be made again", file);
     return LT_FAIL(LT_ERR_IO, "cannot read, %s (%s): check the disk or the file server",
                    strerror(err), file);

@@ -11,7 +11,7 @@
 
 #include "io/weights_impl.h"
 
-enum { MAX_SHARDS = 1000, MAX_INDEX_BYTES = 64 << 20 };
+enum { MAX_SHARDS = 1000, MAX_INDEX_BYTES = 4 << 20 };
 
 void lt_weights_close(lt_weights **w)
 {
@@ -53,14 +53,16 @@ static lt_status add_file(lt_weights *w, const char *path, lt_weight_file **file
 static lt_status open_file(const char *path, int *fd, size_t *bytes)
 {
     struct stat info;
-    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* O_NONBLOCK: a pipe must not hang us before we see that it is one */
+    *fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (*fd < 0 || fstat(*fd, &info) != 0) {
         const int e = errno;
-        return LT_FAIL(e == ENOENT || e == ENOTDIR ? LT_ERR_NOINPUT : LT_ERR_IO,
-                       "cannot open weights (%s): %s", path, strerror(e));
+        return LT_FAIL(e == EIO ? LT_ERR_IO : LT_ERR_NOINPUT,
+                       "cannot open weights, %s (%s): check the name and the rights",
+                       strerror(e), path);
     }
     if (!S_ISREG(info.st_mode))
-        return LT_FAIL(LT_ERR_NOINPUT, "cannot open weights (%s): not a file", path);
+        return LT_FAIL(LT_ERR_NOINPUT, "weights are not a file (%s): give a file", path);
     *bytes = (size_t)info.st_size;
     return LT_OK;
 }
@@ -78,8 +80,8 @@ static lt_status add_safetensors(lt_weights *w, const char *path)
     if (bytes > 0) { /* an empty file cannot be mapped; the parser refuses it */
         void *map = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, fd, 0);
         if (map == MAP_FAILED) {
-            st =
-                LT_FAIL(LT_ERR_IO, "cannot read weights (%s): %s", path, strerror(errno));
+            st = LT_FAIL(LT_ERR_IO, "cannot read weights, %s (%s): check the disk",
+                         strerror(errno), path);
             goto cleanup;
         }
         f->map = map;

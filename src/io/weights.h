@@ -9,10 +9,10 @@
 /* safetensors files: reading with every check that the format asks for, and writing.
  *
  * A file is u64 LE header length, a JSON header {name: {dtype, shape, data_offsets}},
- * data. Refused (DATA, with the file and the tensor): a header above 100,000,000 bytes
- * or not starting with '{', names given twice, unknown dtypes, sizes that overflow or
- * disagree with the shape, ranges that overlap, leave holes or do not cover the data to
- * the last byte, truncated files, git-lfs pointers.
+ * data. Refused (DATA, with the file and the tensor): a header above 4 MiB (the format
+ * allows 100,000,000 bytes) or not starting with '{', names given twice, unknown dtypes,
+ * sizes that overflow or disagree with the shape, ranges that overlap, leave holes or do
+ * not cover the data to the last byte, truncated files, git-lfs pointers.
  *
  * Files are mapped, not read: opening is quick, and memory is used where data are
  * converted. Data may be unaligned in the file, so nothing here hands out a pointer of

@@ -86,7 +86,8 @@ static lt_status write_failure(const char *path, int why)
     return LT_FAIL(why == ENOSPC || why == EDQUOT ? LT_ERR_NOSPACE
                    : place                        ? LT_ERR_CANTCREAT
                                                   : LT_ERR_IO,
-                   "cannot write weights (%s): %s", path, strerror(why));
+                   "cannot write weights, %s (%s): check the folder and the rights",
+                   strerror(why), path);
 }
 
 lt_status lt_weights_write(const char *path, const lt_weight_out *t, int n,

@@ -163,7 +163,7 @@ static lt_status show(lt_app *app, const lt_request *q, lt_comm *self, int64_t a
     LT_TRY(lt_run_open(&q->cfg, NULL, &env, &run));
     LT_TRY(frame_at(run, at, &frame));
     LT_TRY(decode(run, frame, &image));
-    LT_TRY(lt_method_get(&q->cfg)->preview(run, &image, &edit));
+    LT_TRY(lt_method_get(&q->cfg)->preview(run, frame, &image, &edit));
     LT_TRY(write_picture(run, app->cli.compare ? &image : NULL, &edit, path));
     LT_TRY(print_result(app, run, path, frame));
 cleanup:

@@ -112,7 +112,7 @@ static lt_status count(job_status *s)
     const lt_record **list = NULL;
     const char *frames = lt_facts_get(&s->facts, "frames");
     int64_t n = 0;
-    for (const char *const *name = lt_contents_stages(&s->cfg); *name; name++) {
+    for (const char *const *name = lt_contents_stages(&s->cfg, &s->facts); *name; name++) {
         const int given = s->cfg.clips.mode != LT_CLIPS_ADAPTIVE; /* nothing to find */
         if (s->n < STAGES_MAX && !(given && !strcmp(*name, "clips")))
             count_stage(s, *name);

@@ -201,8 +201,8 @@ static lt_status time_unet(piece *p, double macs, double *speed)
     const lt_unet_config *u = lt_unet_get_config(r->model->unet);
     FILL(&text, LT_F32, TEXT_TOKENS, u->cross_attention_dim);
     LT_TRY(lt_unet_context_new(&r->x, r->model->unet, &text, &p->context));
-    FILL(&p->in, LT_F32, 1, r->h, r->w, r->c);
-    FILL(&p->out, LT_F32, 1, r->h, r->w, r->c);
+    FILL(&p->in, LT_F32, 1, r->h, r->w, u->in_channels);
+    FILL(&p->out, LT_F32, 1, r->h, r->w, u->out_channels);
     LT_TRY(time_piece(p, run_unet, macs, speed));
 cleanup:
     lt_tensor_free(&text);

@@ -70,29 +70,34 @@ static lt_status job_folder(const lt_cli *cli, const lt_config *cfg, char *out)
 }
 
 /* Hashes of a resolved job.yaml hold for the files it names, not for others. */
-static void drop_foreign_facts(lt_request *r, const char *input, const char *model)
+static void drop_foreign_facts(lt_request *r, const char *input, const char *model,
+                               const char *latents)
 {
-    if (strcmp(input, r->cfg.input.path) != 0 || strcmp(model, r->cfg.model.path) != 0)
+    if (strcmp(input, r->cfg.input.path) != 0 || strcmp(model, r->cfg.model.path) != 0 ||
+        strcmp(latents, r->cfg.sampler.latents) != 0)
         lt_facts_free(&r->facts);
 }
 
 static lt_status make_on_first(lt_app *app, int preview, lt_request *r)
 {
     lt_status st = LT_OK;
-    char *input = NULL, *model = NULL;
+    char *input = NULL, *model = NULL, *latents = NULL;
     LT_TRY(lt_config_default(&r->cfg));
     if (app->cli.n_args > 0) LT_TRY(lt_config_load(&r->cfg, &r->facts, app->cli.args[0]));
     input = strdup(r->cfg.input.path);
     model = strdup(r->cfg.model.path);
-    if (!input || !model) LT_TRY(LT_FAIL(LT_ERR_NOMEM, "out of memory (paths)"));
+    latents = strdup(r->cfg.sampler.latents);
+    if (!input || !model || !latents)
+        LT_TRY(LT_FAIL(LT_ERR_NOMEM, "out of memory (paths)"));
     LT_TRY(apply_all(&app->cli, &r->cfg));
-    drop_foreign_facts(r, input, model);
+    drop_foreign_facts(r, input, model, latents);
     if (!preview) LT_TRY(default_output(&r->cfg));
     if (!preview) LT_TRY(job_folder(&app->cli, &r->cfg, r->job_dir));
     LT_TRY(lt_config_check(&r->cfg));
 cleanup:
     free(input);
     free(model);
+    free(latents);
     return st;
 }
 

@@ -178,13 +178,33 @@ static lt_status broken(const lt_config *c, const char *section, const char *key
     return LT_FAIL(LT_ERR_CONFIG, "%s (%s): %s", what, where, how);
 }
 
-lt_status lt_config_check(const lt_config *c)
+lt_status lt_config_check_inversion(const lt_config *c)
 {
-    char where[LT_WHERE_MAX];
+    const int name = c->sampler.name;
+    if (name != LT_SAMPLER_AUTO && name != LT_SAMPLER_NAME_DDIM)
+        return broken(c, "sampler", "name",
+                      "sampler.name is not ddim in an edit that inverts the source",
+                      "set it to auto; only method frame with an InstructPix2Pix model "
+                      "has other samplers");
+    if (c->sampler.latents[0])
+        return broken(
+            c, "sampler", "latents",
+            "sampler.latents in an edit that begins at the inverted source",
+            "take it out; it is for method frame with an InstructPix2Pix model");
     if (c->sampler.inversion_steps % c->sampler.steps != 0)
         return broken(c, "sampler", "inversion_steps",
                       "sampler.inversion_steps is no multiple of sampler.steps",
                       "make it one, e.g. the same");
+    return LT_OK;
+}
+
+lt_status lt_config_check(const lt_config *c)
+{
+    char where[LT_WHERE_MAX];
+    if (c->method.name != LT_METHOD_FRAME) {
+        const lt_status st = lt_config_check_inversion(c);
+        if (st != LT_OK) return st;
+    }
     if (c->input.to != LT_TIME_NONE && c->input.to <= c->input.ss)
         return broken(c, "input", "to", "input.to is not later than input.ss",
                       "give a later time");

@@ -19,6 +19,10 @@ typedef enum lt_carry      { LT_CARRY_COPY, LT_CARRY_NONE } lt_carry;
 typedef enum lt_precision  { LT_PRECISION_AUTO, LT_PRECISION_F32, LT_PRECISION_BF16,
                              LT_PRECISION_F16 } lt_precision;
 typedef enum lt_fit        { LT_FIT_PAD } lt_fit;
+typedef enum lt_sampler_choice { LT_SAMPLER_AUTO, LT_SAMPLER_NAME_DDIM,
+                             LT_SAMPLER_NAME_EULER,
+                             LT_SAMPLER_NAME_ANCESTRAL } lt_sampler_choice;
+typedef enum lt_frame_noise { LT_FRAME_NOISE_SAME, LT_FRAME_NOISE_OWN } lt_frame_noise;
 typedef enum lt_method_id  { LT_METHOD_ADAFLOW, LT_METHOD_FRAME } lt_method_id;
 typedef enum lt_clip_mode  { LT_CLIPS_ADAPTIVE, LT_CLIPS_FIXED,
                              LT_CLIPS_LIST } lt_clip_mode;
@@ -31,7 +35,7 @@ typedef enum lt_cpu_choice { LT_CPU_AUTO, LT_CPU_REF, LT_CPU_AVX2_F32, LT_CPU_AV
                              LT_CPU_AVX512_BF16, LT_CPU_AMX_BF16 } lt_cpu_choice;
 /* clang-format on */
 
-enum { LT_N_OPTIONS = 48 }; /* rows of the table; checked at compile time */
+enum { LT_N_OPTIONS = 52 }; /* rows of the table; checked at compile time */
 
 /* Enum keys are int and hold the values above. Owns clips.begins. */
 typedef struct lt_config {
@@ -64,6 +68,10 @@ typedef struct lt_config {
         int64_t steps, inversion_steps;
         double guidance;
         int64_t seed; /* >= 0 */
+        int name;     /* lt_sampler_choice */
+        double image_guidance;
+        int frame_noise; /* lt_frame_noise */
+        char latents[LT_PATH_MAX];
     } sampler;
     struct {
         int name; /* lt_method_id */
@@ -167,7 +175,13 @@ LT_NODISCARD lt_status lt_config_set_value(lt_config *c, const char *section,
                                            const char *key, const char *value,
                                            const char *option);
 
-/* The rules between keys: inversion_steps a multiple of steps; to later than ss;
+/* The rules of an edit that inverts the source: it samples by DDIM, takes no initial
+ * latents, and inversion_steps is a multiple of steps. Whether method `frame` inverts is
+ * for the model to say, so this is asked again when it is known. Errors: CONFIG. */
+LT_NODISCARD lt_status lt_config_check_inversion(const lt_config *c);
+
+/* The rules between keys: lt_config_check_inversion unless method.name is frame; to later
+ * than ss;
  * clips.begins ascending from 0, only and always with mode list; no clip longer than
  * clips.max_length.
  * Errors: CONFIG, naming the line of the key. */

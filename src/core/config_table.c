@@ -95,6 +95,18 @@ static const lt_option table[] = {
     { INT(sampler, seed, "1", 0, INT64_MAX, ""), RESULT,
       .help = "The same seed gives the same result, on any number of ranks and "
               "threads." },
+    { ENUM(sampler, name, "auto", "auto", "ddim", "euler", "euler_ancestral"), RESULT,
+      .help = "Way from noise to the result with an InstructPix2Pix model; auto: as its "
+              "scheduler folder says. Methods that invert take DDIM." },
+    { FLOAT(sampler, image_guidance, "1.5", 0, 100), RESULT,
+      .help = "How strongly an InstructPix2Pix model keeps to the source; below 1 all "
+              "guidance is off." },
+    { ENUM(sampler, frame_noise, "same", "same", "own"), RESULT,
+      .help = "Noise of an InstructPix2Pix edit: the same for all frames, which flickers "
+              "less, or drawn for each." },
+    { PATH(sampler, latents), APART,
+      .help = "safetensors file with noise for an InstructPix2Pix edit in place of drawn "
+              "noise; its content counts." },
 
     { ENUM(method, name, "adaflow", "adaflow", "frame"), RESULT,
       .help = "adaflow: joint keyframes and propagation; frame: every frame on its "

@@ -20,6 +20,12 @@ LT_NODISCARD lt_status lt_check_disk(lt_run *r);
 
 /* The frame edited alone, in memory: lt_method.preview of both methods (with one frame
  * the joint attention is plain attention and propagation the identity). */
-lt_status lt_preview_frame(lt_run *r, const lt_tensor *image, lt_tensor *out);
+lt_status lt_preview_frame(lt_run *r, int64_t frame, const lt_tensor *image,
+                           lt_tensor *out);
+
+/* The method `frame` with an InstructPix2Pix model: run and preview of lt_method. */
+lt_status lt_instruct_edit(lt_run *r);
+lt_status lt_instruct_preview(lt_run *r, int64_t frame, const lt_tensor *image,
+                              lt_tensor *out);
 
 #endif

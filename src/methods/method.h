@@ -9,10 +9,11 @@ typedef struct lt_method {
     /* Collective. The whole edit, resuming where the job stands.
      * Errors: STOPPED and those of the stages. */
     lt_status (*run)(lt_run *r);
-    /* One frame of the edit in memory, for `preview`: image [1, H, W, 3] f32 in [0, 1] at
-     * the padded working size; out like it, allocated here, the caller's. No job folder
-     * is touched; other frames are not seen. */
-    lt_status (*preview)(lt_run *r, const lt_tensor *image, lt_tensor *out);
+    /* Frame `frame` of the edit in memory, for `preview`: image [1, H, W, 3] f32 in
+     * [0, 1] at the padded working size; out like it, allocated here, the caller's. No
+     * job folder is touched; other frames are not seen. */
+    lt_status (*preview)(lt_run *r, int64_t frame, const lt_tensor *image,
+                         lt_tensor *out);
     int needs_features; /* 1: diffusion features, clips, matches */
 } lt_method;
 

@@ -70,9 +70,11 @@ cleanup:
     return st;
 }
 
-lt_status lt_preview_frame(lt_run *r, const lt_tensor *image, lt_tensor *out)
+lt_status lt_preview_frame(lt_run *r, int64_t frame, const lt_tensor *image,
+                           lt_tensor *out)
 {
     lt_status st = LT_OK;
+    (void)frame; /* nothing of it depends on where the frame stands */
     lt_tensor x = { 0 }, edited = { 0 };
     LT_TRY(lt_run_encode_texts(r, 0));
     LT_TRY(LT_TENSOR_NEW(&x, r->x.pool, LT_F32, 1, r->h, r->w, r->c));

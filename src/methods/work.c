@@ -3,6 +3,7 @@
 
 #include "attention/inject.h"
 #include "methods/common.h"
+#include "stages/instruct.h"
 #include "stages/match.h"
 
 enum { TEXT_TOKENS = 77 };
@@ -119,6 +120,13 @@ static double sample_bytes(const lt_run *r)
     return 12.0 * (double)(r->h * r->w * u->channels[0]) * size;
 }
 
+/* Activations of the VAE's decoder. */
+static double decoder_bytes(const lt_run *r)
+{
+    return 8.0 * (double)(r->work.padded_width * r->work.padded_height) * 128 *
+           (double)lt_dtype_size(r->x.k->compute);
+}
+
 static double cache_bytes(const lt_run *r)
 {
     lt_attention_site s;
@@ -134,12 +142,10 @@ static void count_memory(lt_run *r, lt_work *w)
     const double per_sample = sample_bytes(r);
     const double keyframes =
         fmin((double)w->clips_most, (double)r->cfg->segments.keyframes) / (double)r->size;
-    const double vae = 8.0 * (double)(r->work.padded_width * r->work.padded_height) *
-                       128 * (double)lt_dtype_size(r->x.k->compute);
     double need = per_sample * 3 * LT_BLOCK_FRAMES;
     if (keyframes > 0)
         need = fmax(need, keyframes * 3 * per_sample) + keyframes * cache_bytes(r);
-    w->memory = (int64_t)(fmax(need, vae) + (double)lt_pool_used(r->x.pool));
+    w->memory = (int64_t)(fmax(need, decoder_bytes(r)) + (double)lt_pool_used(r->x.pool));
 }
 
 static int64_t count_levels(lt_run *r)
@@ -177,6 +183,23 @@ static void count_disk(lt_run *r, lt_work *w)
     }
 }
 
+/* No inversion, its own number of predictions, small batches, a state a rank. */
+static void count_instruct(lt_run *r, lt_work *w)
+{
+    lt_branch branch[3];
+    double unet, self;
+    const double n = (double)r->n_frames, latent = (double)(r->h * r->w * r->c);
+    const double branches = lt_instruct_branches(r->cfg, branch);
+    const double states = fmin(n, (double)(r->size * LT_BLOCK_FRAMES));
+    lt_unet_cost(r->model->unet, r->h, r->w, TEXT_TOKENS, &unet, &self);
+    w->macs_inversion = 0;
+    w->macs_edit = n * (double)r->cfg->sampler.steps * branches * unet;
+    w->memory =
+        (int64_t)(fmax(sample_bytes(r) * branches * LT_INSTRUCT_BATCH, decoder_bytes(r)) +
+                  (double)lt_pool_used(r->x.pool));
+    w->disk = w->disk_result + (int64_t)(2 * states * latent * 4);
+}
+
 lt_status lt_method_work(lt_run *r, lt_work *work)
 {
     lt_work w = { 0 };
@@ -184,6 +207,7 @@ lt_status lt_method_work(lt_run *r, lt_work *work)
     count_macs(r, &w);
     count_memory(r, &w);
     count_disk(r, &w);
+    if (lt_run_is_instruct(r)) count_instruct(r, &w);
     *work = w;
     return LT_OK;
 }

@@ -16,6 +16,7 @@ typedef enum lt_branch {
     LT_BRANCH_SOURCE = 0,   /* the source video under the source prompt */
     LT_BRANCH_NEGATIVE = 1, /* unconditional: the negative prompt       */
     LT_BRANCH_EDIT = 2,     /* conditional: the edit prompt             */
+    LT_BRANCH_NO_IMAGE = 3, /* InstructPix2Pix: negative prompt, no source */
     LT_MAX_BRANCHES = 4
 } lt_branch;
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "stages/instruct.h"
 #include "stages/levels.h"
 #include "stages/match.h"
 #include "stages/render.h"
@@ -14,8 +15,20 @@ static const char *const adaflow_stages[] = { "source", "clips",  "inversion", "
 static const char *const frame_stages[] = { "source", "inversion", "edit",
                                             "render", "mux",       NULL };
 
-const char *const *lt_contents_stages(const lt_config *cfg)
+static const char *const noise_stages[] = { "source", "edit", "render", "mux", NULL };
+
+/* Fact "model_kind" of a job with an InstructPix2Pix model. */
+#define INSTRUCT "instruct_pix2pix"
+
+static int is_instruct(const lt_facts *facts)
 {
+    const char *kind = lt_facts_get(facts, "model_kind");
+    return kind && !strcmp(kind, INSTRUCT);
+}
+
+const char *const *lt_contents_stages(const lt_config *cfg, const lt_facts *facts)
+{
+    if (is_instruct(facts)) return noise_stages;
     return cfg->method.name == LT_METHOD_ADAFLOW ? adaflow_stages : frame_stages;
 }
 
@@ -46,6 +59,7 @@ static lt_status set_levels(lt_run *r, lt_facts *facts)
     lt_levels l = { 0 };
     char *text = NULL;
     size_t n = 0;
+    if (lt_run_is_instruct(r)) return LT_OK; /* inverts nothing */
     lt_status st = lt_levels_make(r->cfg, &r->model->scheduler, &l);
     FILE *f = st == LT_OK ? open_memstream(&text, &n) : NULL;
     if (st == LT_OK && !f) st = LT_FAIL(LT_ERR_NOMEM, "out of memory (levels)");
@@ -74,6 +88,8 @@ lt_status lt_contents_facts(lt_run *r, lt_facts *facts)
     LT_TRY(lt_facts_set(facts, "latent_scale", scale));
     LT_TRY(set_number(facts, "time_base_num", r->info.time_base.num));
     LT_TRY(set_number(facts, "time_base_den", r->info.time_base.den));
+    LT_TRY(lt_facts_set(facts, "model_kind",
+                        lt_run_is_instruct(r) ? INSTRUCT : "text_to_image"));
     LT_TRY(set_grids(r, facts));
     LT_TRY(set_levels(r, facts));
 cleanup:
@@ -283,7 +299,7 @@ lt_status lt_contents_read(lt_job *job, const lt_config *cfg, const lt_facts *fa
         if (n == c->spec.n_frames) c->spec.pts = c->pts;
     }
     LT_TRY(fill_clips(job, cfg, c));
-    for (const char *const *s = lt_contents_stages(cfg); *s; s++) {
+    for (const char *const *s = lt_contents_stages(cfg, facts); *s; s++) {
         const int64_t units = count_units(c, cfg, *s);
         if (units > 0) c->spec.stages[c->spec.n_stages++] = (lt_index_stage){ *s, units };
     }

@@ -42,7 +42,7 @@ LT_NODISCARD lt_status lt_contents_read(lt_job *job, const lt_config *cfg,
                                         const lt_facts *facts, lt_contents *c);
 void lt_contents_free(lt_contents *c); /* zeroes; accepts a zeroed one */
 
-/* Names of the stages of a method in their order, NULL at the end. */
-const char *const *lt_contents_stages(const lt_config *cfg);
+/* Names of the stages of a job in their order, NULL at the end. */
+const char *const *lt_contents_stages(const lt_config *cfg, const lt_facts *facts);
 
 #endif

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "stages/contents.h"
+#include "stages/instruct.h"
 
 /* ---- kernels ----------------------------------------------------------------------- */
 
@@ -157,7 +158,7 @@ typedef struct findings {
     lt_media_frames frames; /* pointers are set anew on every rank */
     lt_cpu_path path;
     int32_t exists, reencode, changed;
-    char input_sha256[65], model_sha256[65];
+    char input_sha256[65], model_sha256[65], latents_sha256[65]; /* last: "none" */
 } findings;
 
 static lt_status look_at_video(lt_run *r, findings *f)
@@ -201,6 +202,9 @@ static lt_status look(lt_run *r, const lt_run_env *env, findings *f, stored_job 
     if (!env->no_job) {
         LT_TRY(lt_sha256_file(r->cfg->input.path, f->input_sha256));
         LT_TRY(lt_model_sha256(r->cfg->model.path, f->model_sha256));
+        snprintf(f->latents_sha256, sizeof(f->latents_sha256), "none");
+        if (r->cfg->sampler.latents[0])
+            LT_TRY(lt_sha256_file(r->cfg->sampler.latents, f->latents_sha256));
         if (!env->fresh) LT_TRY(read_stored(env->job_dir, s));
     }
     if (s->exists) {
@@ -209,6 +213,8 @@ static lt_status look(lt_run *r, const lt_run_env *env, findings *f, stored_job 
                             r->cfg->input.path));
         LT_TRY(compare_fact(s, "model_sha256", f->model_sha256, "the model",
                             r->cfg->model.path));
+        LT_TRY(compare_fact(s, "latents_sha256", f->latents_sha256,
+                            "the file of sampler.latents", env->job_dir));
     }
     LT_TRY(frozen_path(s, r->cfg, env->allow_path_change, &f->path));
     f->exists = s->exists;
@@ -282,16 +288,34 @@ static lt_status open_sizes(lt_run *r, const findings *f)
     return LT_OK;
 }
 
+/* An InstructPix2Pix model: method `frame` alone, and what it reads is there. */
+static lt_status check_instruct(lt_run *r)
+{
+    lt_instruct p = { 0 };
+    if (r->cfg->method.name != LT_METHOD_FRAME)
+        return LT_FAIL(LT_ERR_CONFIG,
+                       "the model is an InstructPix2Pix model (model.path, %s), which "
+                       "method.name=%s cannot use yet: give --method frame, or a model "
+                       "with a UNet of %lld channels",
+                       r->model->dir,
+                       lt_config_option("method", "name")->choices[r->cfg->method.name],
+                       (long long)r->c);
+    const lt_status st = lt_instruct_open(r, 0, &p);
+    lt_instruct_close(&p);
+    return st;
+}
+
 static lt_status check_model(lt_run *r)
 {
     const lt_unet_config *u = lt_unet_get_config(r->model->unet);
-    if (u->in_channels != r->c || u->out_channels != r->c)
-        return LT_FAIL(
-            LT_ERR_DATA,
-            "the UNet takes %lld channels and the VAE gives %lld (%s): this "
-            "method needs a text-to-image model of the Stable Diffusion family",
-            (long long)u->in_channels, (long long)r->c, r->model->dir);
-    return LT_OK;
+    if (lt_run_is_instruct(r)) return check_instruct(r);
+    if (u->in_channels == r->c && u->out_channels == r->c)
+        return lt_config_check_inversion(r->cfg);
+    return LT_FAIL(
+        LT_ERR_DATA,
+        "the UNet takes %lld channels and the VAE gives %lld (%s): give a text-to-image "
+        "model of the Stable Diffusion family, or InstructPix2Pix",
+        (long long)u->in_channels, (long long)r->c, r->model->dir);
 }
 
 lt_media_encode lt_run_encode_options(const lt_run *r)
@@ -348,6 +372,7 @@ static lt_status make_facts(lt_run *r, const lt_run_env *env, const findings *f,
     LT_TRY(lt_facts_set(facts, "compute", lt_dtype_name(r->x.k->compute)));
     LT_TRY(lt_facts_set(facts, "input_sha256", f->input_sha256));
     LT_TRY(lt_facts_set(facts, "model_sha256", f->model_sha256));
+    LT_TRY(lt_facts_set(facts, "latents_sha256", f->latents_sha256));
     LT_TRY(lt_contents_facts(r, facts));
 cleanup:
     return st;
@@ -374,6 +399,9 @@ static lt_status check_given_facts(const lt_facts *given, const findings *f)
     if (st == LT_OK)
         st = compare_fact(&s, "model_sha256", f->model_sha256, "the model",
                           "job.model_sha256");
+    if (st == LT_OK)
+        st = compare_fact(&s, "latents_sha256", f->latents_sha256,
+                          "the file of sampler.latents", "job.latents_sha256");
     return st;
 }
 

@@ -167,6 +167,37 @@ lt_status lt_run_forget(lt_run *r, const lt_record *list, int64_t n, int drop)
     return st;
 }
 
+/* The keys of states to forget; the same on every rank: all know the same records. */
+static int64_t old_states(const lt_manifest *m, const char *stage, int64_t unit,
+                          int64_t below, int64_t *step, int64_t cap, lt_record *out)
+{
+    int64_t n = 0;
+    const int64_t there = lt_manifest_steps(m, stage, unit, step, cap);
+    for (int64_t i = 0; i < there && i < cap; i++)
+        if (step[i] < below)
+            out[n++] = (lt_record){ .stage = stage, .unit = unit, .step = step[i] };
+    return n;
+}
+
+lt_status lt_run_forget_states(lt_run *r, const char *stage, const int64_t *unit,
+                               int64_t n, int64_t below)
+{
+    const lt_manifest *m = lt_job_manifest(r->job);
+    const int64_t cap = lt_manifest_count(m, stage);
+    int64_t old = 0;
+    if (cap == 0) return LT_OK;
+    lt_record *list = calloc((size_t)cap, sizeof(*list));
+    int64_t *step = calloc((size_t)cap, sizeof(*step));
+    lt_status st = list && step ? LT_OK : LT_FAIL(LT_ERR_NOMEM, "out of memory (states)");
+    st = lt_comm_agree(r->comm, st);
+    for (int64_t i = 0; st == LT_OK && i < n; i++)
+        old += old_states(m, stage, unit[i], below, step, cap, list + old);
+    if (st == LT_OK) st = lt_run_forget(r, list, old, 0);
+    free(list);
+    free(step);
+    return st;
+}
+
 lt_status lt_run_check_stop(const lt_run *r)
 {
     if (!r->stop_wanted) return LT_OK;

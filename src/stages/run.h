@@ -93,6 +93,13 @@ LT_NODISCARD lt_status lt_run_commit(lt_run *r, lt_status local, const lt_done *
 LT_NODISCARD lt_status lt_run_forget(lt_run *r, const lt_record *list, int64_t n,
                                      int drop);
 
+/* Collective. Forget the states of these units (records of `stage` with a step) that are
+ * older than step `below`, INT64_MAX: all of them. One journal write for all.
+ * All ranks give the same arguments. */
+LT_NODISCARD lt_status lt_run_forget_states(lt_run *r, const char *stage,
+                                            const int64_t *unit, int64_t n,
+                                            int64_t below);
+
 /* LT_ERR_STOPPED with the message for the user when a stop is wanted, else LT_OK. */
 LT_NODISCARD lt_status lt_run_check_stop(const lt_run *r);
 

@@ -208,6 +208,11 @@ static void test_check(void)
         { "sampler.steps=20", NULL, NULL, "sampler.inversion_steps" },
         { "sampler.steps=20", "sampler.inversion_steps=100", NULL, NULL },
         { "sampler.inversion_steps=25", NULL, NULL, "sampler.inversion_steps" },
+        { "sampler.name=ddim", NULL, NULL, NULL },
+        { "sampler.name=euler", NULL, NULL, "sampler.name" },
+        { "sampler.latents=x", NULL, NULL, "sampler.latents" },
+        { "sampler.name=euler", "sampler.latents=x", "method.name=frame", NULL },
+        { "sampler.steps=20", "method.name=frame", NULL, NULL }, /* the model says */
         { "input.ss=5", "input.to=5", NULL, "input.to" },
         { "input.ss=5", "input.to=5.000000001", NULL, NULL },
         { "clips.begins=0,5", NULL, NULL, "clips.begins" },

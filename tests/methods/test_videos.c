@@ -43,7 +43,7 @@ static void check_preview(const lt_config *cfg, lt_comm *comm, const uint8_t *fi
     OK(LT_TENSOR_NEW(&want, r->x.pool, LT_F32, 1, HEIGHT, WIDTH, 3));
     OK(LT_TENSOR_NEW(&latents, r->x.pool, LT_F32, 1, r->h, r->w, r->c));
     for (int i = 0; i < BYTES; i++) lt_f32(&image)[i] = (float)film[i] / 255.0f;
-    OK(lt_method_get(cfg)->preview(r, &image, &out));
+    OK(lt_method_get(cfg)->preview(r, 0, &image, &out));
     memcpy(lt_f32(&latents), x, lt_tensor_bytes(&latents));
     OK(lt_render_decode(r, &latents, &want));
     CHECK(lt_tensor_same_shape(&out, &want));

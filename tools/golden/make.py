@@ -18,6 +18,7 @@ GOLDEN = HERE.parents[1] / "tests" / "golden"
 
 
 def make(root):
+    import instruct
     import loops
     import models
     import outputs
@@ -33,6 +34,7 @@ def make(root):
     scheduler.write(root)
     policies.write(root)
     loops.write(root)
+    instruct.write(root)
 
 
 def check():
@@ -50,10 +52,12 @@ def main():
     parser.add_argument("--report", action="store_true", help="rounding against mistakes")
     args = parser.parse_args()
     if args.report:
+        import instruct
         import loops
 
         common.quiet_torch()
-        return loops.report(args.out)
+        loops.report(args.out)
+        return instruct.report(args.out)
     if args.check:
         sys.exit(0 if check() else 1)
     make(args.out)

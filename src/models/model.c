@@ -35,6 +35,14 @@ cleanup:
 
 static lt_status check_fit(const lt_model *m)
 {
+    if (m->text && m->tokenizer &&
+        lt_tokenizer_largest_id(m->tokenizer) >= lt_text_encoder_vocabulary(m->text))
+        return LT_FAIL(
+            LT_ERR_DATA,
+            "tokenizer with token %d for a text encoder with a vocabulary of %lld (%s): "
+            "they belong to different models",
+            (int)lt_tokenizer_largest_id(m->tokenizer),
+            (long long)lt_text_encoder_vocabulary(m->text), m->dir);
     if (m->text && m->unet &&
         lt_text_encoder_width(m->text) !=
             lt_unet_get_config(m->unet)->cross_attention_dim)

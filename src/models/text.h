@@ -16,6 +16,9 @@ typedef struct lt_tokenizer lt_tokenizer;
 LT_NODISCARD lt_status lt_tokenizer_load(const char *dir, lt_tokenizer **tok);
 void lt_tokenizer_free(lt_tokenizer **tok);
 
+/* The largest id that lt_tokenize can give. */
+int32_t lt_tokenizer_largest_id(const lt_tokenizer *tok);
+
 /* The same from texts in memory, for tests and fuzzing; `where` is for messages. */
 typedef struct lt_tokenizer_texts {
     const char *vocab, *merges; /* of vocab.json and merges.txt */
@@ -44,6 +47,7 @@ LT_NODISCARD lt_status lt_text_encoder_load(const lt_exec *x, const char *dir,
                                             lt_text_encoder **te);
 void lt_text_encoder_free(lt_text_encoder **te);
 int64_t lt_text_encoder_width(const lt_text_encoder *te);
+int64_t lt_text_encoder_vocabulary(const lt_text_encoder *te); /* ids are below it */
 
 /* On a host table computed in f32 whatever the compute dtype: it runs once a prompt, and
  * everything inherits its rounding.

@@ -124,6 +124,7 @@ lt_status lt_text_tensors(const lt_text_config *c, lt_tensor_visitor *visit, voi
     return st;
 }
 
+int64_t lt_text_encoder_vocabulary(const lt_text_encoder *te) { return te->c.vocab_size; }
 int64_t lt_text_encoder_width(const lt_text_encoder *te) { return te->c.width; }
 
 double lt_text_config_cost(const lt_text_config *c, int64_t n_tokens)

@@ -7,8 +7,8 @@
 #include "models/text.h"
 
 enum {
-    MAX_VOCAB_BYTES = 64 << 20,
-    MAX_MERGES_BYTES = 64 << 20,
+    MAX_VOCAB_BYTES = 4 << 20, /* CLIP's: 862 KB and 525 KB; in memory up to 40 times */
+    MAX_MERGES_BYTES = 4 << 20,
     MAX_ID = 1 << 22,
     KEPT = LT_MAX_TEXT_TOKENS - 2
 };
@@ -71,11 +71,16 @@ static lt_status id_of(const lt_model_config *vocab, const char *token, int32_t 
 {
     const json_t *v = json_object_get(vocab->root, token);
     if (!json_is_integer(v))
-        return LT_FAIL(LT_ERR_DATA, "no id for the token \"%.80s\" (%s)", token,
-                       vocab->path);
+        return LT_FAIL(
+            LT_ERR_DATA,
+            "no id for the token \"%.80s\" (%s): the files of the tokenizer do not "
+            "belong together, download them again",
+            token, vocab->path);
     if (json_integer_value(v) < 0 || json_integer_value(v) > MAX_ID)
-        return LT_FAIL(LT_ERR_DATA, "impossible id for the token \"%.80s\" (%s)", token,
-                       vocab->path);
+        return LT_FAIL(
+            LT_ERR_DATA,
+            "impossible id for the token \"%.80s\" (%s): download the tokenizer again",
+            token, vocab->path);
     *id = (int32_t)json_integer_value(v);
     return LT_OK;
 }
@@ -130,8 +135,8 @@ cleanup:
 static lt_status add_merges(lt_tokenizer *t, const lt_model_config *vocab, char *text,
                             size_t bytes)
 {
-    size_t lines = 1;
-    for (size_t i = 0; i < bytes; i++) lines += text[i] == '\n';
+    size_t lines = 1; /* those that are not empty, at least */
+    for (size_t i = 1; i < bytes; i++) lines += text[i] == '\n' && text[i - 1] != '\n';
     lt_status st = alloc_merges(t, lines);
     int32_t rank = 0;
     for (char *line = text; st == LT_OK && line < text + bytes;) {
@@ -185,6 +190,21 @@ static lt_status load_specials(lt_tokenizer *t, const lt_model_config *map,
     for (int i = 0; i < PAD; i++) /* the entry that comes last holds for both */
         if (!strcmp(s[i].text, s[PAD].text)) s[i].normalized = s[PAD].normalized;
     return LT_OK;
+}
+
+int32_t lt_tokenizer_largest_id(const lt_tokenizer *t)
+{
+    int32_t largest = 0;
+    for (int b = 0; b < 256; b++) {
+        if (t->inside[b] > largest) largest = t->inside[b];
+        if (t->last[b] > largest) largest = t->last[b];
+    }
+    for (int i = 0; i < N_SPECIAL; i++)
+        if (t->special[i].id > largest) largest = t->special[i].id;
+    for (size_t i = 0; i < t->cap; i++)
+        if (t->merges[i].left >= 0 && t->merges[i].result > largest)
+            largest = t->merges[i].result;
+    return largest;
 }
 
 void lt_tokenizer_free(lt_tokenizer **tok)

@@ -154,7 +154,7 @@ lt_status lt_model_verify(const char *dir, lt_verify_report *report, void *self)
     verifier v = { .dir = dir, .report = report, .self = self };
     lt_scheduler scheduler;
     if (!lt_folder_exists(dir))
-        return LT_FAIL(LT_ERR_NOINPUT, "no model folder (%s)", dir);
+        return LT_FAIL(LT_ERR_NOINPUT, "no model folder (%s): check the name", dir);
     report_file(&v, "scheduler/scheduler_config.json",
                 lt_scheduler_load(dir, &scheduler));
     verify_tokenizer(&v);

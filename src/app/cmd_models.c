@@ -205,7 +205,7 @@ static lt_status open_exec(const lt_cli *cli, lt_exec *x)
     if (cli->threads) {
         st = lt_int_parse(cli->threads, &n);
         if (st != LT_OK || n < 1 || n > LT_THREADS_MAX)
-            LT_TRY(LT_FAIL(LT_ERR_USAGE, "--threads %.40s is not a number from 1 to %d",
+            LT_TRY(LT_FAIL(LT_ERR_USAGE, "--threads %.40s is out of range: give 1 to %d",
                            cli->threads, LT_THREADS_MAX));
     }
     LT_TRY(lt_kernels_limit_isa(path));
@@ -238,18 +238,33 @@ cleanup:
 
 /* ---- which ------------------------------------------------------------------------- */
 
+/* Options that only `check` reads. */
+static lt_status check_only(const lt_cli *c)
+{
+    const char *name = c->golden     ? "--golden"
+                       : c->dtype    ? "--dtype"
+                       : c->cpu_path ? "--cpu-path"
+                       : c->threads  ? "--threads"
+                                     : NULL;
+    if (!name) return LT_OK;
+    return LT_FAIL(LT_ERR_USAGE,
+                   "%s means nothing to models %.40s: it is for models check", name,
+                   c->args[0]);
+}
+
 static lt_status run(lt_app *app)
 {
     static const char *const names[] = { "list", "verify", "check", NULL };
     char near[96];
     const char *what = app->cli.args[0];
-    if (!strcmp(what, "list")) return list(app);
-    const int is_check = !strcmp(what, "check");
-    if (!is_check && strcmp(what, "verify") != 0)
+    const int is_check = !strcmp(what, "check"), is_list = !strcmp(what, "list");
+    if (!is_check && !is_list && strcmp(what, "verify") != 0)
         return LT_FAIL(LT_ERR_USAGE,
                        "unknown command models %.40s%s: see `longtake models --help`",
                        what, lt_cli_nearest(what, names, near));
-    const lt_status st = one_folder(&app->cli);
+    lt_status st = is_check ? LT_OK : check_only(&app->cli);
+    if (st == LT_OK && is_list) return list(app);
+    if (st == LT_OK) st = one_folder(&app->cli);
     if (st != LT_OK) return st;
     return is_check ? check(app) : verify(app);
 }

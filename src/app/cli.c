@@ -113,7 +113,7 @@ const char *lt_cli_nearest(const char *word, const char *const *names, char out[
     for (; *names; names++) {
         const int d = lt_edit_distance(word, *names);
         const int begins = strlen(word) >= 4 && !strncmp(word, *names, strlen(word));
-        if (d > least && !(begins && !best)) continue;
+        if ((best ? d >= least : d > least) && !(begins && !best)) continue;
         if (d <= least) least = d;
         best = *names;
     }
@@ -243,6 +243,9 @@ static lt_status check_operands(const lt_cli *c)
     if (!k)
         return LT_FAIL(LT_ERR_USAGE,
                        "no command is given: see `longtake --help` for what there is");
+    if (c->quiet && c->verbose)
+        return LT_FAIL(LT_ERR_USAGE,
+                       "--quiet and --verbose contradict each other: leave one out");
     if (c->n_args < k->min_args)
         return LT_FAIL(LT_ERR_USAGE, "%s needs %s: see `longtake %s --help`", k->name,
                        k->args, k->name);

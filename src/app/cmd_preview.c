@@ -1,5 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
 
 #include "app/app.h"
 #include "app/request.h"
@@ -117,6 +119,26 @@ static lt_status write_picture(const lt_run *r, const lt_tensor *source,
 
 /* ---- the command ------------------------------------------------------------------- */
 
+/* The picture must not take the place of the film, nor have the name of another format. */
+static lt_status check_picture(const lt_config *cfg, const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    struct stat a, b;
+    if (!dot || strcasecmp(dot, ".png") != 0)
+        return LT_FAIL(LT_ERR_CONFIG,
+                       "a preview is a PNG picture (%s): end the name in .png", path);
+    if (stat(path, &a) != 0) return LT_OK;
+    if (!S_ISREG(a.st_mode))
+        return LT_FAIL(LT_ERR_CANTCREAT, "the output is not a file (%s): name a file",
+                       path);
+    if (stat(cfg->input.path, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+        return LT_FAIL(LT_ERR_CONFIG,
+                       "the picture would replace the input (%s): give "
+                       "another --output",
+                       path);
+    return LT_OK;
+}
+
 /* -o, else <stem>.preview.png in the working folder; the run itself has no output. */
 static lt_status picture_path(const lt_cli *cli, lt_config *cfg, char path[LT_PATH_MAX])
 {
@@ -194,6 +216,7 @@ static lt_status run(lt_app *app)
     alone.size = 1;
     LT_TRY(lt_request_make(&alone, 1, &q));
     LT_TRY(picture_path(&app->cli, &q.cfg, path));
+    LT_TRY(check_picture(&q.cfg, path));
     LT_TRY(show(app, &q, self, at, path));
 cleanup:
     lt_request_free(&q);

@@ -56,6 +56,8 @@ static const flag flags[] = {
     KEY("prompt", 0, "prompt", "edit", "TEXT", "what the result shows"),
     KEY("source-prompt", 0, "prompt", "source", "TEXT", "what the source shows"),
     KEY("negative-prompt", 0, "prompt", "negative", "TEXT", "what it must not show"),
+    KEY("mask", 0, "mask", "path", "PATH",
+        "what may change, white = edit: PNG, folder of PNG, video, or box:X,Y,WxH"),
     KEY("seed", 0, "sampler", "seed", "N", "of the random numbers"),
     KEY("ss", 0, "input", "ss", "TIME", "begin here: seconds, MM:SS or HH:MM:SS.fff"),
     KEY("to", 0, "input", "to", "TIME", "end before this time"),

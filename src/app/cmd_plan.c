@@ -7,6 +7,7 @@
 #include "app/measure.h"
 #include "app/request.h"
 #include "methods/method.h"
+#include "stages/composite.h"
 
 /* Seconds of a stage: with the fewest and with the most clips that the options allow. */
 typedef struct span {
@@ -124,13 +125,15 @@ static void print_span(const char *name, double low, double high, int adaptive)
 
 static void print_job(const lt_run *r, const lt_request *q)
 {
-    char a[LT_UNIT_TEXT_MAX];
+    char a[LT_UNIT_TEXT_MAX], mask[256];
     const lt_media_info *i = &r->info;
     const double seconds = (double)(r->frames.end - r->frames.pts[0]) *
                            (double)i->time_base.num / (double)i->time_base.den;
     printf("input    %s\n         %lld frames, %s, %dx%d %s, worked on at %dx%d\n",
            q->cfg.input.path, (long long)r->n_frames, lt_duration_format(seconds, a),
            i->width, i->height, i->codec, r->work.width, r->work.height);
+    lt_composite_describe(r, mask, sizeof(mask));
+    if (mask[0]) printf("mask     %s\n         %s\n", q->cfg.mask.path, mask);
     printf("output   %s\njob      %s\nmodel    %s\n", q->cfg.output.path, q->job_dir,
            q->cfg.model.path);
 }
@@ -186,14 +189,16 @@ static lt_status print_json(const lt_run *r, const lt_request *q, const plan *p,
 {
     const lt_work *w = &p->work;
     const lt_speeds *s = &p->speeds;
+    const char *mask = q->cfg.mask.path;
     json_t *speeds =
         json_pack("{s:o, s:o, s:o, s:o, s:o, s:b}", "conv", lt_app_number(s->conv),
                   "linear", lt_app_number(s->linear), "attention",
                   lt_app_number(s->attention), "match", lt_app_number(s->match), "unet",
                   lt_app_number(s->unet), "unet_timed_whole", s->unet_real);
     json_t *o =
-        json_pack("{s:s, s:s, s:s, s:I, s:i, s:i, s:s, s:I, s:I}", "input",
-                  q->cfg.input.path, "output", q->cfg.output.path, "job", q->job_dir,
+        json_pack("{s:s, s:s?, s:I, s:s, s:s, s:I, s:i, s:i, s:s, s:I, s:I}", "input",
+                  q->cfg.input.path, "mask", mask[0] ? mask : NULL, "mask_pictures",
+                  (json_int_t)r->mask.n, "output", q->cfg.output.path, "job", q->job_dir,
                   "frames", (json_int_t)r->n_frames, "width", r->work.width, "height",
                   r->work.height, "cpu_path", lt_cpu_path_name(r->path), "processes",
                   (json_int_t)p->processes, "threads", (json_int_t)p->threads);

@@ -8,6 +8,7 @@
 #include "io/image_png.h"
 #include "io/media_reader.h"
 #include "methods/method.h"
+#include "stages/composite.h"
 
 /* ---- which frame ------------------------------------------------------------------- */
 
@@ -186,6 +187,7 @@ static lt_status show(lt_app *app, const lt_request *q, lt_comm *self, int64_t a
     LT_TRY(frame_at(run, at, &frame));
     LT_TRY(decode(run, frame, &image));
     LT_TRY(lt_method_get(&q->cfg)->preview(run, frame, &image, &edit));
+    LT_TRY(lt_composite_preview(run, frame, &image, &edit));
     LT_TRY(write_picture(run, app->cli.compare ? &image : NULL, &edit, path));
     LT_TRY(print_result(app, run, path, frame));
 cleanup:

@@ -198,9 +198,24 @@ lt_status lt_config_check_inversion(const lt_config *c)
     return LT_OK;
 }
 
+/* What shapes a mask says nothing without one. */
+static lt_status check_mask(const lt_config *c)
+{
+    const char *key = c->mask.invert    ? "invert"
+                      : c->mask.dilate  ? "dilate"
+                      : c->mask.feather ? "feather"
+                                        : NULL;
+    char what[48];
+    if (!key || c->mask.path[0]) return LT_OK;
+    snprintf(what, sizeof(what), "mask.%s without a mask", key);
+    return broken(c, "mask", key, what, "give --mask PATH, or leave it out");
+}
+
 lt_status lt_config_check(const lt_config *c)
 {
     char where[LT_WHERE_MAX];
+    const lt_status mask = check_mask(c);
+    if (mask != LT_OK) return mask;
     if (c->method.name != LT_METHOD_FRAME) {
         const lt_status st = lt_config_check_inversion(c);
         if (st != LT_OK) return st;

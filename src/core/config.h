@@ -35,7 +35,7 @@ typedef enum lt_cpu_choice { LT_CPU_AUTO, LT_CPU_REF, LT_CPU_AVX2_F32, LT_CPU_AV
                              LT_CPU_AVX512_BF16, LT_CPU_AMX_BF16 } lt_cpu_choice;
 /* clang-format on */
 
-enum { LT_N_OPTIONS = 52 }; /* rows of the table; checked at compile time */
+enum { LT_N_OPTIONS = 56 }; /* rows of the table; checked at compile time */
 
 /* Enum keys are int and hold the values above. Owns clips.begins. */
 typedef struct lt_config {
@@ -98,6 +98,11 @@ typedef struct lt_config {
         int64_t step, block, ensemble;
         int range; /* lt_range */
     } features;
+    struct {
+        char path[LT_PATH_MAX]; /* or "box:..." */
+        bool invert;
+        int64_t dilate, feather; /* [pixels of the source] */
+    } mask;
     struct {
         int placement;   /* lt_placement */
         int64_t threads; /* 0: all that this process may use    */

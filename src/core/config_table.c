@@ -14,6 +14,8 @@
     .section = #s, .key = #k, AT(s.k), .type = LT_OPT_PATH, .def = "", .unit = ""
 #define TEXT(s, k, d) \
     .section = #s, .key = #k, AT(s.k), .type = LT_OPT_TEXT, .def = d, .unit = ""
+#define BOOL(s, k, d) \
+    .section = #s, .key = #k, AT(s.k), .type = LT_OPT_BOOL, .def = d, .unit = ""
 #define TIME(s, k, d) \
     .section = #s, .key = #k, AT(s.k), .type = LT_OPT_TIME, .def = d, .unit = ""
 #define ENUM(s, k, d, ...)                                            \
@@ -159,6 +161,18 @@ static const lt_option table[] = {
     { ENUM(features, range, "unit", "unit", "signed"), RESULT,
       .help = "Pixel range fed to the feature pass: [0,1] as published, or [-1,1]." },
 
+
+    { PATH(mask, path), ENCODE, .choices = NAMES("box:"),
+      .help = "What may change, white = edit: a PNG for all frames, a folder of PNG, a "
+              "video, or box:X,Y,WxH in pixels or %." },
+    { BOOL(mask, invert, "false"), ENCODE,
+      .help = "Turn the mask round: black = edit." },
+    { INT(mask, dilate, "0", -4096, 4096, "pixels"), ENCODE,
+      .help = "Grow the mask by a disc of this radius, in pixels of the source; below 0: "
+              "shrink it." },
+    { INT(mask, feather, "0", 0, 4096, "pixels"), ENCODE,
+      .help = "Width of the ramp from source to edit, inside the (grown) mask; outside "
+              "nothing changes." },
 
     { ENUM(run, placement, "auto", "auto", "colocated"), NOTHING,
       .help = "Which ranks hold keyframes; colocated (and auto): every rank those of "

@@ -72,6 +72,13 @@ static lt_status parse_float(const lt_option *o, const char *text, const char *w
     return LT_OK;
 }
 
+static bool is_no_path(const lt_option *o, const char *text)
+{
+    for (int i = 0; o->choices && o->choices[i]; i++)
+        if (!strncmp(text, o->choices[i], strlen(o->choices[i]))) return true;
+    return false;
+}
+
 static lt_status parse_text(const lt_option *o, const char *text, const char *folder,
                             const char *where, void *out)
 {
@@ -83,7 +90,7 @@ static lt_status parse_text(const lt_option *o, const char *text, const char *fo
     if (strlen(text) >= max)
         return LT_FAIL(LT_ERR_CONFIG, "%s.%s is too long (%s): use fewer than %zu bytes",
                        o->section, o->key, where, max);
-    if (!path || !*text) {
+    if (!path || !*text || is_no_path(o, text)) {
         memcpy(out, text, strlen(text) + 1);
         return LT_OK;
     }

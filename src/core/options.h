@@ -22,7 +22,8 @@ typedef enum lt_option_type {
     LT_OPT_INT,   /* int64_t in [imin, imax]                                    */
     LT_OPT_FLOAT, /* double in [fmin, fmax]                                     */
     LT_OPT_TEXT,  /* char[LT_TEXT_MAX], UTF-8                                   */
-    LT_OPT_PATH,  /* char[LT_PATH_MAX], UTF-8; "" = none, else absolute         */
+    LT_OPT_PATH,  /* char[LT_PATH_MAX], UTF-8; "" = none, else absolute; a text
+                   * that begins with a word of `choices` is none and stays     */
     LT_OPT_ENUM,  /* int, index into choices                                    */
     LT_OPT_TIME,  /* int64_t nanoseconds, LT_TIME_NONE = none (text "")         */
     LT_OPT_BYTES, /* int64_t bytes in [imin, imax]                              */
@@ -51,7 +52,7 @@ typedef struct lt_option {
     lt_affects affects;
     size_t offset;              /* of the value in the struct that holds it          */
     const char *def;            /* default, as text                                  */
-    const char *const *choices; /* ENUM: names, NULL at the end                      */
+    const char *const *choices; /* ENUM: names, PATH: see above; NULL at the end     */
     int64_t imin, imax;         /* INT, BYTES, INTS                                  */
     double fmin, fmax;          /* FLOAT                                             */
     const char *unit;           /* "" when it has none                               */

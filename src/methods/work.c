@@ -4,6 +4,7 @@
 #include "attention/inject.h"
 #include "methods/common.h"
 #include "stages/instruct.h"
+#include "stages/composite.h"
 #include "stages/match.h"
 
 enum { TEXT_TOKENS = 77 };
@@ -208,6 +209,7 @@ lt_status lt_method_work(lt_run *r, lt_work *work)
     count_memory(r, &w);
     count_disk(r, &w);
     if (lt_run_is_instruct(r)) count_instruct(r, &w);
+    w.memory += lt_composite_bytes(r);
     *work = w;
     return LT_OK;
 }

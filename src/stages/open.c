@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "stages/composite.h"
 #include "stages/contents.h"
 #include "stages/instruct.h"
 
@@ -155,6 +156,7 @@ static lt_status frozen_path(const stored_job *s, const lt_config *cfg, int allo
 /* What rank 0 found; sent to the others as bytes. */
 typedef struct findings {
     lt_media_info info;
+    lt_mask_info mask;
     lt_media_frames frames; /* pointers are set anew on every rank */
     lt_cpu_path path;
     int32_t exists, reencode, changed;
@@ -193,12 +195,37 @@ cleanup:
     return st;
 }
 
+static lt_status look_at_mask(lt_run *r, const lt_run_env *env, findings *f)
+{
+    const lt_mask_options mask = lt_composite_mask(r->cfg);
+    if (!mask.path[0]) return LT_OK;
+    const lt_status st =
+        lt_mask_look(&mask, &f->info, &f->frames, !env->no_job, &f->mask);
+    if (st == LT_OK && f->mask.n_other > 0)
+        lt_log_warn(r->log, "%lld files in the folder of masks are not used (%s)",
+                    (long long)f->mask.n_other, mask.path);
+    if (st == LT_OK && f->mask.alpha_unused)
+        lt_log_warn(r->log,
+                    "the alpha channel of a mask video is not used: its "
+                    "brightness counts (%s)",
+                    mask.path);
+    return st;
+}
+
+/* Another mask in the same place: only encoding is redone. */
+static void compare_mask(stored_job *s, const findings *f)
+{
+    const char *was = lt_facts_get(&s->facts, "mask_sha256");
+    if (strcmp(was ? was : "", f->mask.sha256) != 0) s->reencode = s->changed = 1;
+}
+
 static lt_status look(lt_run *r, const lt_run_env *env, findings *f, stored_job *s)
 {
     lt_status st = LT_OK;
     if (!r->cfg->model.path[0])
         return LT_FAIL(LT_ERR_CONFIG, "no model is given (model.path): give --model DIR");
     LT_TRY(look_at_video(r, f));
+    LT_TRY(look_at_mask(r, env, f));
     if (!env->no_job) {
         LT_TRY(lt_sha256_file(r->cfg->input.path, f->input_sha256));
         LT_TRY(lt_model_sha256(r->cfg->model.path, f->model_sha256));
@@ -213,6 +240,7 @@ static lt_status look(lt_run *r, const lt_run_env *env, findings *f, stored_job 
                             r->cfg->input.path));
         LT_TRY(compare_fact(s, "model_sha256", f->model_sha256, "the model",
                             r->cfg->model.path));
+        compare_mask(s, f);
         LT_TRY(compare_fact(s, "latents_sha256", f->latents_sha256,
                             "the file of sampler.latents", env->job_dir));
     }
@@ -277,6 +305,7 @@ static lt_status open_sizes(lt_run *r, const findings *f)
     r->info = f->info;
     r->frames = f->frames;
     r->n_frames = f->frames.n;
+    r->mask = f->mask;
     const lt_status st = lt_media_working_size(
         f->info.width, f->info.height, bound, (int32_t)cfg->size.width,
         (int32_t)cfg->size.height, factor, &r->work);
@@ -372,6 +401,10 @@ static lt_status make_facts(lt_run *r, const lt_run_env *env, const findings *f,
     LT_TRY(lt_facts_set(facts, "compute", lt_dtype_name(r->x.k->compute)));
     LT_TRY(lt_facts_set(facts, "input_sha256", f->input_sha256));
     LT_TRY(lt_facts_set(facts, "model_sha256", f->model_sha256));
+    if (f->mask.sha256[0]) { /* the path, too: the hash holds for this file only */
+        LT_TRY(lt_facts_set(facts, "mask_path", r->cfg->mask.path));
+        LT_TRY(lt_facts_set(facts, "mask_sha256", f->mask.sha256));
+    }
     LT_TRY(lt_facts_set(facts, "latents_sha256", f->latents_sha256));
     LT_TRY(lt_contents_facts(r, facts));
 cleanup:
@@ -391,14 +424,19 @@ static lt_status make_identity(lt_run *r, const lt_run_env *env, const findings 
 }
 
 /* A job.yaml that was given must describe what is found here. */
-static lt_status check_given_facts(const lt_facts *given, const findings *f)
+static lt_status check_given_facts(const lt_facts *given, const findings *f,
+                                   const char *mask)
 {
+    const char *given_mask = given ? lt_facts_get(given, "mask_path") : NULL;
     const stored_job s = { .facts = given ? *given : (lt_facts){ 0 } };
     lt_status st = compare_fact(&s, "input_sha256", f->input_sha256, "the input video",
                                 "job.input_sha256");
     if (st == LT_OK)
         st = compare_fact(&s, "model_sha256", f->model_sha256, "the model",
                           "job.model_sha256");
+    if (st == LT_OK && given_mask && !strcmp(given_mask, mask))
+        st = compare_fact(&s, "mask_sha256", f->mask.sha256, "the mask",
+                          "job.mask_sha256");
     if (st == LT_OK)
         st = compare_fact(&s, "latents_sha256", f->latents_sha256,
                           "the file of sampler.latents", "job.latents_sha256");
@@ -428,6 +466,13 @@ static lt_status open_job_first(lt_run *r, const lt_run_env *env, const findings
 cleanup:
     lt_facts_free(&facts);
     return st;
+}
+
+static void say_mask(const lt_run *r)
+{
+    char text[256];
+    lt_composite_describe(r, text, sizeof(text));
+    if (text[0] && r->rank == 0) lt_log_info(r->log, "mask: %s", text);
 }
 
 static void say_what_was_found(lt_run *r)
@@ -530,8 +575,9 @@ static lt_status open_all(lt_run *r, const lt_facts *facts, const lt_run_env *en
     if (st == LT_OK) st = open_sizes(r, f);
     if (st == LT_OK && r->model->unet) st = check_model(r);
     if (st == LT_OK && r->rank == 0) st = check_output(r);
-    if (st == LT_OK && !env->no_job) st = check_given_facts(facts, f);
+    if (st == LT_OK && !env->no_job) st = check_given_facts(facts, f, r->cfg->mask.path);
     LT_TRY(lt_comm_agree(r->comm, st));
+    say_mask(r);
     if (!env->no_job) LT_TRY(open_job(r, env, f));
 cleanup:
     return st;

@@ -34,7 +34,7 @@ typedef struct lt_run_env {
  * facts: section `job` of the file the configuration came from (NULL: none); hashes in
  * it must agree with what is found.
  *
- * What is checked on the way: input (NOINPUT, DATA), model (NOINPUT, DATA), output
+ * What is checked on the way: input and mask (NOINPUT, DATA), model (NOINPUT, DATA), output
  * (CONFIG, CANTCREAT), disk space (CANTCREAT when known beforehand to be too small),
  * locks (CANTCREAT). Damaged units are found and forgotten (lt_run_verify).
  * *run is the caller's: lt_run_close. */

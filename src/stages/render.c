@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "io/media_writer.h"
+#include "stages/composite.h"
 #include "stages/open.h"
 
 static int64_t n_parts(const lt_run *r)
@@ -42,6 +43,7 @@ cleanup:
 typedef struct part {
     lt_run *r;
     lt_media_writer *writer;
+    lt_composite *over;       /* borrowed; NULL without a mask */
     lt_shard_reader *in;      /* of the block that holds the running frame */
     int64_t block;            /* -1: none open */
     lt_tensor latents, image; /* one frame */
@@ -80,8 +82,8 @@ static lt_status put_frame(part *p, int64_t frame)
     lt_status st = read_frame(p, frame);
     if (st == LT_OK) st = lt_render_decode(p->r, &p->latents, &p->image);
     if (st == LT_OK)
-        st = lt_media_writer_put(p->writer, p->image.data,
-                                 lt_media_out_pts(&p->r->frames, frame));
+        st = lt_composite_put(p->over, p->writer, frame, p->image.data,
+                              lt_media_out_pts(&p->r->frames, frame));
     return st;
 }
 
@@ -112,9 +114,8 @@ static lt_status stamp_of_file(const char *path, lt_stamp *stamp)
 static lt_status run_part(lt_run *r, void *ctx, int64_t unit, lt_done *d)
 {
     lt_status st = LT_OK;
-    part p = { .r = r };
+    part p = { .r = r, .over = ctx };
     char path[LT_PATH_MAX], tag[40];
-    (void)ctx;
     snprintf(tag, sizeof(tag), "render:%lld", (long long)unit);
     lt_test_point(tag, "before");
     d->first_frame = unit * LT_RENDER_FRAMES;
@@ -139,15 +140,23 @@ cleanup:
 
 lt_status lt_stage_render(lt_run *r)
 {
+    lt_status st = LT_OK;
     int64_t done = 0, frames = 0;
-    const lt_unit_stage s = { .name = "render", .n = n_parts(r), .run = run_part };
+    lt_composite *over = NULL;
+    const lt_media_encode encode = lt_run_encode_options(r);
+    lt_unit_stage s = { .name = "render", .n = n_parts(r), .run = run_part };
     for (int64_t u = 0; u < s.n; u++)
         if (lt_job_done(r->job, "render", u, LT_NO_STEP)) {
             done++;
             frames += part_n(r, u);
         }
     lt_progress_stage(r->progress, "render", done, s.n, frames, r->n_frames);
-    return lt_run_units(r, &s);
+    if (done < s.n) LT_TRY(lt_comm_agree(r->comm, lt_composite_open(r, &encode, &over)));
+    s.ctx = over;
+    LT_TRY(lt_run_units(r, &s));
+cleanup:
+    lt_composite_close(&over);
+    return st;
 }
 
 /* ---- joining ----------------------------------------------------------------------- */

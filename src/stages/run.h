@@ -8,6 +8,7 @@
 #include "core/progress.h"
 #include "core/stop.h"
 #include "io/job.h"
+#include "io/mask.h"
 #include "io/media.h"
 #include "models/model.h"
 #include "stages/layout.h"
@@ -45,6 +46,7 @@ typedef struct lt_run {
     lt_media_info info;
     lt_media_frames frames;
     lt_media_size work; /* frames at work: content and padding */
+    lt_mask_info mask;  /* kind NONE: all of a frame is edited */
     int64_t n_frames;
     int64_t h, w, c; /* of the latents */
     lt_cell cell;    /* how latents are stored */

@@ -32,7 +32,8 @@ for c in redo report eval mask bench; do
     refused 64 "unknown command $c" "$LONGTAKE" "$c" x
 done
 refused 64 'unknown option --promt \(did you mean `--prompt`\?\)' "$LONGTAKE" edit --promt x
-refused 64 'unknown option --mask' "$LONGTAKE" edit --mask m.png
+refused 64 'unknown option --flow' "$LONGTAKE" edit --flow m.png
+refused 64 'unknown option --mask' "$LONGTAKE" resume DIR --mask m.png
 refused 64 'unknown option -z' "$LONGTAKE" edit -z
 refused 64 'unknown option --seed' "$LONGTAKE" status --seed 1
 refused 64 'unknown option --seed' "$LONGTAKE" --seed 1 edit

@@ -27,7 +27,10 @@ static const struct {
     { "sampler:\n  qqqqqqqq: 3\n", 2, { "unknown key", "reference.yaml" } },
     { "sampller:\n  steps: 3\n", 1, { "unknown section 'sampller'", "'sampler'" } },
     { "quux:\n  steps: 3\n", 1, { "unknown section 'quux'", "reference.yaml" } },
-    { "mask:\n  path: m.mp4\n", 1, { "unknown section 'mask'", "" } },
+    { "video:\n  path: m.mp4\n", 1, { "unknown section 'video'", "" } },
+    { "mask:\n  feather: -1\n", 2, { "mask.feather", "out of range" } },
+    { "mask:\n  dilate: .nan\n", 2, { "mask.dilate", "whole number" } },
+    { "mask:\n  invert: maybe\n", 2, { "mask.invert", "true or false" } },
     { "method:\n  name: tokenflow\n", 2, { "'tokenflow'", "adaflow, frame" } },
     { "sampler:\n  steps: fifty\n", 2, { "sampler.steps", "whole number" } },
     { "sampler:\n  steps: 50x\n", 2, { "sampler.steps", "'50x'" } },
@@ -223,6 +226,10 @@ static void test_check(void)
         { "clips.mode=list", "clips.begins=0,400", NULL, NULL },
         { "clips.mode=fixed", "clips.length=500", NULL, "clips.length" },
         { "clips.length=500", NULL, NULL, NULL },
+        { "mask.invert=true", NULL, NULL, "mask.invert" },
+        { "mask.dilate=-3", NULL, NULL, "mask.dilate" },
+        { "mask.feather=3", "mask.path=", NULL, "mask.feather" },
+        { "mask.feather=3", "mask.path=box:1,2,3x4", NULL, NULL },
     };
     static lt_config c;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

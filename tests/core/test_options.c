@@ -7,11 +7,13 @@
 #include "core/text.h"
 #include "core/units.h"
 
+static const char *const no_paths[] = { "box:", "net:", NULL };
+
 typedef struct values {
     bool flag;
     int64_t number, time, bytes;
     double real;
-    char text[LT_TEXT_MAX], path[LT_PATH_MAX];
+    char text[LT_TEXT_MAX], path[LT_PATH_MAX], place[LT_PATH_MAX];
     int choice;
     lt_ints list;
 } values;
@@ -30,6 +32,7 @@ static const lt_option rows[] = {
     ROW(real, LT_OPT_FLOAT, .def = "0.5", .fmin = 0, .fmax = 1),
     ROW(text, LT_OPT_TEXT, .def = ""),
     ROW(path, LT_OPT_PATH, .def = ""),
+    ROW(place, LT_OPT_PATH, .def = "", .choices = no_paths),
     ROW(choice, LT_OPT_ENUM, .def = "red", .choices = names),
     ROW(list, LT_OPT_INTS, .def = "[]", .imin = 0, .imax = 99),
 };
@@ -78,6 +81,11 @@ static const char *const cases[][3] = {
     { "path", "x/../y", "\"/base/x/../y\"" },
     { "path", "", "\"\"" },
     { "path", "/", "\"/\"" },
+    { "path", "box:1", "\"/base/box:1\"" },
+    { "place", "box:1,2", "\"box:1,2\"" },
+    { "place", "net:", "\"net:\"" },
+    { "place", "boxes", "\"/base/boxes\"" },
+    { "place", "./box:1", "\"/base/box:1\"" },
     { "choice", "green", "green" },
     { "choice", "Green", NULL },
     { "choice", "", NULL },

@@ -5,6 +5,18 @@
 #include "fuzz.h"
 #include "io/manifest_impl.h"
 
+/* A name that cannot lead out of the job folder. */
+static int stays_inside(const char *file)
+{
+    for (const char *part = file; part; part = strchr(part, '/')) {
+        if (part > file) part++;
+        const size_t n = strcspn(part, "/");
+        if (n == 0 && *file) return 0;
+        if (n == 2 && !strncmp(part, "..", 2)) return 0;
+    }
+    return 1;
+}
+
 static void check_records(const lt_manifest *m)
 {
     const lt_record **list = NULL;
@@ -13,7 +25,7 @@ static void check_records(const lt_manifest *m)
     for (int64_t i = 0; i < n; i++) {
         MUST(lt_stage_name_ok(list[i]->stage) && list[i]->unit >= 0);
         MUST(!list[i]->file[0] || lt_file_name_ok(list[i]->file));
-        MUST(!strstr(list[i]->file, "..") && list[i]->file[0] != '/');
+        MUST(stays_inside(list[i]->file));
         MUST(lt_manifest_find(m, list[i]->stage, list[i]->unit, list[i]->step) ==
              list[i]);
     }

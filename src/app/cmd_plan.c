@@ -8,6 +8,7 @@
 #include "app/request.h"
 #include "methods/method.h"
 #include "stages/composite.h"
+#include "stages/levels.h"
 
 /* Seconds of a stage: with the fewest and with the most clips that the options allow. */
 typedef struct span {
@@ -50,7 +51,7 @@ static void fill_times(plan *p, const lt_config *c)
     const lt_work *w = &p->work;
     const lt_speeds *s = &p->speeds;
     const double few = (double)w->clips, most = fmax((double)w->clips_most, 1);
-    const double per_clip_steps = (double)c->sampler.steps, n = (double)p->n_frames;
+    const double per_clip_steps = (double)lt_levels_steps(c), n = (double)p->n_frames;
     const double share = few / most;
     const double view = seen(c, most) > 0 ? seen(c, few) / seen(c, most) : 0;
     const double matched = fmax(fmin(per_clip_steps, n / most), 1);

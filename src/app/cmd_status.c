@@ -4,6 +4,7 @@
 
 #include "app/app.h"
 #include "stages/contents.h"
+#include "stages/levels.h"
 
 enum { STAGES_MAX = 16, RANKS_MAX = 4096 };
 
@@ -87,7 +88,7 @@ static void set_parts(const job_status *s, stage_row *row)
     int64_t steps = 0;
     if (!strcmp(row->name, "edit")) {
         row->parts = "state";
-        steps = s->cfg.sampler.steps;
+        steps = lt_levels_steps(&s->cfg);
     } else if (!strcmp(row->name, "inversion")) {
         row->parts = "inversion-state";
         steps = s->cfg.sampler.inversion_steps;

@@ -93,6 +93,7 @@ static lt_status make_on_first(lt_app *app, int preview, lt_request *r)
     drop_foreign_facts(r, input, model, latents);
     if (!preview) LT_TRY(default_output(&r->cfg));
     if (!preview) LT_TRY(job_folder(&app->cli, &r->cfg, r->job_dir));
+    LT_TRY(lt_config_method_defaults(&r->cfg));
     LT_TRY(lt_config_check(&r->cfg));
 cleanup:
     free(input);
@@ -157,6 +158,7 @@ static lt_status read_folder(lt_app *app, const char *folder, lt_request *r)
     LT_TRY(lt_config_load_text(&r->cfg, &r->facts, text, strlen(text), "job.yaml",
                                r->job_dir));
     LT_TRY(apply_all(&app->cli, &r->cfg));
+    LT_TRY(lt_config_method_defaults(&r->cfg));
     LT_TRY(lt_config_check(&r->cfg));
 cleanup:
     free(text);

@@ -351,8 +351,9 @@ static int drop(void *self, int up_block, int resnet, int attention,
                 const lt_batch *batch)
 {
     (void)attention;
-    const lt_inject *inj = ((const lt_extended *)self)->inject;
-    return lt_inject_drop(inj, inj && inj->attention, up_block, resnet, batch);
+    const lt_extended *e = self;
+    const int keep = e->keep_source || (e->inject && e->inject->attention);
+    return lt_inject_drop(e->inject, keep, up_block, resnet, batch);
 }
 
 lt_policy lt_extended_policy(lt_extended *e)

@@ -21,6 +21,7 @@ typedef struct lt_extended {
     int64_t n_keyframes;           /* their sum, K */
     const lt_inject *inject;
     const lt_slimming *slim; /* mode NONE: all tokens */
+    int keep_source;         /* 1: somebody reads the source branch at every layer */
     int64_t bytes_gathered;  /* grows: payload received from other ranks */
 } lt_extended;
 

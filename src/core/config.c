@@ -22,6 +22,17 @@ lt_status lt_config_default(lt_config *c)
     return LT_OK;
 }
 
+lt_status lt_config_method_defaults(lt_config *c)
+{
+    for (int i = 0; i < LT_N_OPTIONS; i++) {
+        const char *value = lt_config_method_default(row(i), c->method.name);
+        if (!value || c->line[i] != LT_LINE_DEFAULT) continue;
+        const lt_status st = lt_option_parse(row(i), value, NULL, "default", c);
+        if (st != LT_OK) return st;
+    }
+    return LT_OK;
+}
+
 void lt_config_free(lt_config *c)
 {
     for (int i = 0; c && i < LT_N_OPTIONS; i++) lt_option_clear(row(i), c);
@@ -220,6 +231,14 @@ lt_status lt_config_check(const lt_config *c)
         const lt_status st = lt_config_check_inversion(c);
         if (st != LT_OK) return st;
     }
+    if (c->sampler.strength < 1 &&
+        c->sampler.strength * (double)c->sampler.steps + 1e-9 < 2)
+        return broken(c, "sampler", "strength", "sampler.strength leaves no step to take",
+                      "raise it or sampler.steps until their product is 2 or more");
+    if (c->method.name == LT_METHOD_TOKENFLOW && c->propagate.blend == LT_BLEND_OWN)
+        return broken(c, "propagate", "blend",
+                      "propagate.blend is own, but tokenflow mixes two keyframes",
+                      "leave the key out, or take --method adaflow");
     if (c->input.to != LT_TIME_NONE && c->input.to <= c->input.ss)
         return broken(c, "input", "to", "input.to is not later than input.ss",
                       "give a later time");
@@ -310,12 +329,25 @@ cleanup:
     return st;
 }
 
+/* Defaults that a method has of its own. */
+static void reference_methods(const lt_option *o, FILE *f)
+{
+    const lt_option *names = lt_config_option("method", "name");
+    for (int id = 0; names->choices[id]; id++) {
+        const char *value = lt_config_method_default(o, id);
+        if (value)
+            fprintf(f, "  # default with method %s: %s\n", names->choices[id], value);
+    }
+}
+
 static void reference_option(const lt_option *o, FILE *f)
 {
     fprintf(f, "  # %s\n  # ", o->help);
     lt_option_print_range(o, f);
     if (o->unit[0]) fprintf(f, " [%s]", o->unit);
-    fprintf(f, "; affects: %s\n  %s: ", lt_affects_text(o->affects), o->key);
+    fprintf(f, "; affects: %s\n", lt_affects_text(o->affects));
+    reference_methods(o, f);
+    fprintf(f, "  %s: ", o->key);
     const bool quoted =
         o->type == LT_OPT_TEXT || o->type == LT_OPT_PATH || o->type == LT_OPT_TIME;
     if (quoted)

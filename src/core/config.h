@@ -23,11 +23,14 @@ typedef enum lt_sampler_choice { LT_SAMPLER_AUTO, LT_SAMPLER_NAME_DDIM,
                              LT_SAMPLER_NAME_EULER,
                              LT_SAMPLER_NAME_ANCESTRAL } lt_sampler_choice;
 typedef enum lt_frame_noise { LT_FRAME_NOISE_SAME, LT_FRAME_NOISE_OWN } lt_frame_noise;
-typedef enum lt_method_id  { LT_METHOD_ADAFLOW, LT_METHOD_FRAME } lt_method_id;
+typedef enum lt_method_id  { LT_METHOD_ADAFLOW, LT_METHOD_FRAME,
+                             LT_METHOD_TOKENFLOW } lt_method_id;
+typedef enum lt_start_noise { LT_NOISE_DDIM, LT_NOISE_GAUSSIAN } lt_start_noise;
 typedef enum lt_clip_mode  { LT_CLIPS_ADAPTIVE, LT_CLIPS_FIXED,
                              LT_CLIPS_LIST } lt_clip_mode;
 typedef enum lt_pick       { LT_PICK_RANDOM, LT_PICK_MIDDLE, LT_PICK_FIRST } lt_pick;
 typedef enum lt_slim       { LT_SLIM_QUERY, LT_SLIM_SHARED } lt_slim;
+typedef enum lt_blend      { LT_BLEND_OWN, LT_BLEND_NEIGHBOURS } lt_blend;
 typedef enum lt_range      { LT_RANGE_UNIT, LT_RANGE_SIGNED } lt_range;
 typedef enum lt_placement  { LT_PLACEMENT_AUTO, LT_PLACEMENT_COLOCATED } lt_placement;
 typedef enum lt_keep       { LT_KEEP_NONE, LT_KEEP_INVERSION, LT_KEEP_ALL } lt_keep;
@@ -35,7 +38,7 @@ typedef enum lt_cpu_choice { LT_CPU_AUTO, LT_CPU_REF, LT_CPU_AVX2_F32, LT_CPU_AV
                              LT_CPU_AVX512_BF16, LT_CPU_AMX_BF16 } lt_cpu_choice;
 /* clang-format on */
 
-enum { LT_N_OPTIONS = 56 }; /* rows of the table; checked at compile time */
+enum { LT_N_OPTIONS = 59 }; /* rows of the table; checked at compile time */
 
 /* Enum keys are int and hold the values above. Owns clips.begins. */
 typedef struct lt_config {
@@ -67,7 +70,9 @@ typedef struct lt_config {
     struct {
         int64_t steps, inversion_steps;
         double guidance;
-        int64_t seed; /* >= 0 */
+        int64_t seed;    /* >= 0 */
+        double strength; /* in (0, 1] */
+        int noise;       /* lt_start_noise */
         int name;     /* lt_sampler_choice */
         double image_guidance;
         int frame_noise; /* lt_frame_noise */
@@ -98,6 +103,9 @@ typedef struct lt_config {
         int64_t step, block, ensemble;
         int range; /* lt_range */
     } features;
+    struct {
+        int blend; /* lt_blend */
+    } propagate;
     struct {
         char path[LT_PATH_MAX]; /* or "box:..." */
         bool invert;
@@ -149,6 +157,14 @@ const lt_option *lt_config_option(const char *section, const char *key);
  * Errors: NOMEM, INTERNAL (a default that the table itself refuses). */
 LT_NODISCARD lt_status lt_config_default(lt_config *c);
 
+/* Give the keys that neither a file nor the command line has set (lt_config_where:
+ * "default") the defaults of the method, where it has other ones than the table. Call it
+ * when all is set, before lt_config_check. Errors: NOMEM, INTERNAL. */
+LT_NODISCARD lt_status lt_config_method_defaults(lt_config *c);
+
+/* The default of option o under method `id` as text, NULL: that of the table. */
+const char *lt_config_method_default(const lt_option *o, int id);
+
 /* Free what c owns; c may be used again after lt_config_default. Accepts zeroed c. */
 void lt_config_free(lt_config *c);
 
@@ -188,7 +204,8 @@ LT_NODISCARD lt_status lt_config_check_inversion(const lt_config *c);
 /* The rules between keys: lt_config_check_inversion unless method.name is frame; to later
  * than ss;
  * clips.begins ascending from 0, only and always with mode list; no clip longer than
- * clips.max_length.
+ * clips.max_length; at least one step left by sampler.strength; propagate.blend
+ * neighbours with method tokenflow.
  * Errors: CONFIG, naming the line of the key. */
 LT_NODISCARD lt_status lt_config_check(const lt_config *c);
 

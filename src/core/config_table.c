@@ -52,13 +52,14 @@ static const lt_option table[] = {
       .help = "Size of the result: scaled back to the source's, or the model's "
               "working size." },
     { TEXT(output, codec, "libx264"), ENCODE,
-      .help = "Name of the FFmpeg video encoder." },
+      .help = "Encoder: libx264, libx265, ffv1 (lossless) or prores (422 HQ or 4444)." },
     { INT(output, crf, "18", 0, 63, ""), ENCODE,
-      .help = "Constant quality of the encoder: smaller is better and larger on disk." },
+      .help = "Constant quality of libx264 and libx265, 0 .. 51: smaller is better "
+              "and larger on disk; the others have none." },
     { TEXT(output, preset, ""), ENCODE,
-      .help = "Preset of the encoder; empty: its own default." },
+      .help = "Preset of libx264 and libx265, ultrafast .. placebo; empty: medium." },
     { TEXT(output, pix_fmt, "yuv420p"), ENCODE,
-      .help = "FFmpeg pixel format of the result." },
+      .help = "FFmpeg pixel format of the result; 10 bits (yuv420p10le) keep HDR." },
     { ENUM(output, audio, "copy", "copy", "none"), ENCODE,
       .help = "Carry audio packets over bit-exact, or leave them out." },
     { ENUM(output, subtitles, "copy", "copy", "none"), ENCODE,
@@ -97,6 +98,13 @@ static const lt_option table[] = {
     { INT(sampler, seed, "1", 0, INT64_MAX, ""), RESULT,
       .help = "The same seed gives the same result, on any number of ranks and "
               "threads." },
+    { FLOAT(sampler, strength, "1", 0, 1), RESULT,
+      .help = "How much noise sampling begins with: 1 all of it, below that the last "
+              "steps * strength - 1 steps (SDEdit as published, one step less than the "
+              "share)." },
+    { ENUM(sampler, noise, "ddim", "ddim", "gaussian"), RESULT,
+      .help = "Noise that sampling begins with: that of the inversion, or one drawn "
+              "from the seed for all frames." },
     { ENUM(sampler, name, "auto", "auto", "ddim", "euler", "euler_ancestral"), RESULT,
       .help = "Way from noise to the result with an InstructPix2Pix model; auto: as its "
               "scheduler folder says. Methods that invert take DDIM." },
@@ -110,9 +118,10 @@ static const lt_option table[] = {
       .help = "safetensors file with noise for an InstructPix2Pix edit in place of drawn "
               "noise; its content counts." },
 
-    { ENUM(method, name, "adaflow", "adaflow", "frame"), RESULT,
+    { ENUM(method, name, "adaflow", "adaflow", "frame", "tokenflow"), RESULT,
       .help = "adaflow: joint keyframes and propagation; frame: every frame on its "
-              "own." },
+              "own; tokenflow: fixed clips, matched anew at every step, two keyframes "
+              "a frame." },
 
     { ENUM(clips, mode, "adaptive", "adaptive", "fixed", "list"), RESULT,
       .help = "Where clips begin: where the content changes, every clips.length "
@@ -161,6 +170,9 @@ static const lt_option table[] = {
     { ENUM(features, range, "unit", "unit", "signed"), RESULT,
       .help = "Pixel range fed to the feature pass: [0,1] as published, or [-1,1]." },
 
+    { ENUM(propagate, blend, "own", "own", "neighbours"), RESULT,
+      .help = "A frame takes the attention of its own clip's keyframe, or of that and "
+              "the one before, mixed by distance." },
 
     { PATH(mask, path), ENCODE, .choices = NAMES("box:"),
       .help = "What may change, white = edit: a PNG for all frames, a folder of PNG, a "
@@ -203,5 +215,26 @@ const lt_option *lt_config_option(const char *section, const char *key)
     for (int i = 0; i < LT_N_OPTIONS; i++)
         if (!strcmp(table[i].section, section) && !strcmp(table[i].key, key))
             return &table[i];
+    return NULL;
+}
+
+/* Where a method has other defaults than the table: its published ones. */
+static const struct {
+    int method;
+    const char *section, *key, *value;
+} method_defaults[] = {
+    { LT_METHOD_TOKENFLOW, "clips", "mode", "fixed" },
+    { LT_METHOD_TOKENFLOW, "attention", "kv_budget", "0" },
+    { LT_METHOD_TOKENFLOW, "attention", "inject", "0.5" },
+    { LT_METHOD_TOKENFLOW, "propagate", "blend", "neighbours" },
+};
+
+const char *lt_config_method_default(const lt_option *o, int id)
+{
+    for (size_t i = 0; i < sizeof(method_defaults) / sizeof(method_defaults[0]); i++)
+        if (method_defaults[i].method == id &&
+            !strcmp(method_defaults[i].section, o->section) &&
+            !strcmp(method_defaults[i].key, o->key))
+            return method_defaults[i].value;
     return NULL;
 }

@@ -474,54 +474,16 @@ lt_status lt_job_fold(lt_job *job) { return lt_joblog_fold(job); }
 
 /* ---- states within a denoise ------------------------------------------------------ */
 
-/* The newest step below `below` that all units have. */
-static int64_t complete_step(lt_job *job, const char *stage, const int64_t *units,
-                             int64_t n, int64_t below)
+int64_t lt_job_state_step(lt_job *job, const char *stage, const int64_t *units, int64_t n)
 {
     int64_t step[256], best = LT_NO_STEP;
     if (n < 1) return LT_NO_STEP;
     int64_t k = lt_manifest_steps(job->m, stage, units[0], step, 256);
     for (k = (k < 256 ? k : 256) - 1; k >= 0 && best == LT_NO_STEP; k--) {
-        if (step[k] < 0 || step[k] >= below) continue;
+        if (step[k] < 0) continue;
         int64_t have = 0;
         while (have < n && lt_job_done(job, stage, units[have], step[k])) have++;
         if (have == n) best = step[k];
     }
     return best;
-}
-
-int64_t lt_job_state_step(lt_job *job, const char *stage, const int64_t *units, int64_t n)
-{
-    return complete_step(job, stage, units, n, INT64_MAX);
-}
-
-lt_status lt_job_state_prune(lt_job *job, const char *stage, const int64_t *units,
-                             int64_t n, int all)
-{
-    lt_status st = LT_OK;
-    int64_t step[256], m = 0, cap = 0;
-    lt_record *key = NULL;
-    const int64_t newest = complete_step(job, stage, units, n, INT64_MAX);
-    const int64_t second = complete_step(job, stage, units, n, newest);
-    const int64_t keep_from = all ? INT64_MAX : second;
-    for (int64_t u = 0; u < n; u++) {
-        const int64_t k = lt_manifest_steps(job->m, stage, units[u], step, 256);
-        for (int64_t i = 0; i < (k < 256 ? k : 256); i++) {
-            if (step[i] < 0 || step[i] >= keep_from) continue;
-            if (m == cap) {
-                cap = 2 * cap + 16;
-                lt_record *more = realloc(key, (size_t)cap * sizeof(*key));
-                if (!more) {
-                    st = LT_FAIL(LT_ERR_NOMEM, "out of memory (states)");
-                    goto cleanup;
-                }
-                key = more;
-            }
-            key[m++] = (lt_record){ .stage = stage, .unit = units[u], .step = step[i] };
-        }
-    }
-    st = lt_job_remove(job, key, m);
-cleanup:
-    free(key);
-    return st;
 }

@@ -141,11 +141,6 @@ LT_NODISCARD lt_status lt_job_drop(lt_job *job, const lt_record *records, int64_
 int64_t lt_job_state_step(lt_job *job, const char *stage, const int64_t *units,
                           int64_t n);
 
-/* Remove states of these units that are older than the second newest complete step; with
- * all = 1 every state (the segment is finished). Errors: as lt_job_remove. */
-LT_NODISCARD lt_status lt_job_state_prune(lt_job *job, const char *stage,
-                                          const int64_t *units, int64_t n, int all);
-
 /* Fold the journal into a new manifest now (end of a stage, a stop). It also happens by
  * itself every 4,096 journal lines. Errors: IO, NOSPACE, NOMEM: nothing is lost. */
 LT_NODISCARD lt_status lt_job_fold(lt_job *job);

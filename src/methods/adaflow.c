@@ -40,5 +40,5 @@ cleanup:
 }
 
 const lt_method lt_method_adaflow = {
-    .name = "adaflow", .run = run, .preview = lt_preview_frame, .needs_features = 1
+    .name = "adaflow", .run = run, .preview = lt_preview_frame
 };

@@ -28,7 +28,7 @@ static lt_status finish_segment(lt_run *r, int64_t segment)
     lt_status st = LT_OK;
     if (r->cfg->run.keep == LT_KEEP_NONE) LT_TRY(drop_stage(r, s, "inversion"));
     if (r->cfg->run.keep == LT_KEEP_NONE) LT_TRY(drop_stage(r, s, "match"));
-    if (lt_method_get(r->cfg)->needs_features) lt_features_forget(r, s->first, s->n);
+    if (lt_method_needs_features(r->cfg)) lt_features_forget(r, s->first, s->n);
 cleanup:
     return st;
 }

@@ -14,11 +14,13 @@ typedef struct lt_method {
      * job folder is touched; other frames are not seen. */
     lt_status (*preview)(lt_run *r, int64_t frame, const lt_tensor *image,
                          lt_tensor *out);
-    int needs_features; /* 1: diffusion features, clips, matches */
 } lt_method;
 
 /* The method of a configuration (method.name is checked by the option table). */
 const lt_method *lt_method_get(const lt_config *cfg);
+
+/* 1 if an edit computes diffusion features: for clips, matches or slim lists. */
+int lt_method_needs_features(const lt_config *cfg);
 
 /* What a job will need, from counts and measured speeds; see `longtake plan`. */
 typedef struct lt_work {
@@ -33,6 +35,6 @@ typedef struct lt_work {
 } lt_work;
 LT_NODISCARD lt_status lt_method_work(lt_run *r, lt_work *work);
 
-extern const lt_method lt_method_adaflow, lt_method_frame;
+extern const lt_method lt_method_adaflow, lt_method_frame, lt_method_tokenflow;
 
 #endif

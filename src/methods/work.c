@@ -15,11 +15,9 @@ typedef struct shares {
 
 static shares step_shares(const lt_config *c)
 {
-    shares s = {
-        .attention = floor((double)c->sampler.steps * c->attention.inject + 1e-9),
-        .features = floor((double)c->sampler.steps * c->attention.inject_features + 1e-9)
-    };
-    const double n = (double)c->sampler.steps;
+    const double n = (double)lt_levels_steps(c);
+    shares s = { .attention = floor(n * c->attention.inject + 1e-9),
+                 .features = floor(n * c->attention.inject_features + 1e-9) };
     s.attention /= n;
     s.features /= n;
     s.either = s.attention > s.features ? s.attention : s.features;
@@ -60,7 +58,24 @@ static double joint_attention_macs(const lt_run *r, double keyframes)
         const double tokens = (double)(s.h * s.w);
         macs += 2 * 2 * tokens * tokens * (double)(s.heads * s.head_dim) * (seen - 1);
     }
-    return macs * keyframes * (double)r->cfg->sampler.steps;
+    return macs * keyframes * (double)lt_levels_steps(r->cfg);
+}
+
+/* Products of a frame's tokens with those of one keyframe, at all layers. */
+static double online_match_macs(const lt_run *r)
+{
+    lt_attention_site s;
+    double macs = 0;
+    for (int i = 0; i < lt_unet_n_sites(r->model->unet); i++)
+        if (lt_unet_site(r->model->unet, i, r->h, r->w, &s) == LT_OK)
+            macs += (double)(s.h * s.w) * (double)(s.h * s.w * s.heads * s.head_dim);
+    return macs;
+}
+
+/* Keyframes that a frame is matched with at a step. */
+static double keyframes_of_frame(const lt_config *c)
+{
+    return c->propagate.blend == LT_BLEND_NEIGHBOURS ? 2 : 1;
 }
 
 static double grid_tokens(const lt_run *r, double *square)
@@ -84,31 +99,47 @@ static void count_features(lt_run *r, double unet, double channels, lt_work *w)
     w->macs_source += n * lt_vae_cost_encode(r->model->vae, r->h, r->w);
     w->macs_features = n * (double)r->cfg->features.ensemble * unet * 0.75;
     if (r->cfg->clips.mode == LT_CLIPS_ADAPTIVE) w->macs_features += n * s * s * channels;
-    const double drawn = (double)r->cfg->sampler.steps;
+    if (r->cfg->method.name == LT_METHOD_TOKENFLOW) return;
+    const double drawn = (double)lt_levels_steps(r->cfg);
     const double length = w->clips_most > 0 ? n / (double)w->clips_most : n;
-    w->macs_match = n * fmin(drawn, fmax(length, 1)) * square * channels;
+    w->macs_match =
+        n * fmin(drawn, fmax(length, 1)) * square * channels * keyframes_of_frame(r->cfg);
+}
+
+static int64_t count_inversion(lt_run *r)
+{
+    lt_levels l = { 0 };
+    int64_t n = r->cfg->sampler.inversion_steps;
+    if (lt_levels_make(r->cfg, &r->model->scheduler, &l) == LT_OK) n = l.n_inversion;
+    lt_levels_free(&l);
+    return n;
 }
 
 static void count_macs(lt_run *r, lt_work *w)
 {
     const lt_config *c = r->cfg;
     const lt_unet_config *u = lt_unet_get_config(r->model->unet);
-    const double n = (double)r->n_frames, steps = (double)c->sampler.steps;
+    const double n = (double)r->n_frames, steps = (double)lt_levels_steps(c);
     const shares s = step_shares(c);
+    const int online = c->method.name == LT_METHOD_TOKENFLOW;
     double unet, self;
     lt_unet_cost(r->model->unet, r->h, r->w, TEXT_TOKENS, &unet, &self);
     w->macs_source = n * lt_vae_cost_encode(r->model->vae, r->h, r->w);
     w->macs_render = n * lt_vae_cost_decode(r->model->vae, r->h, r->w);
-    w->macs_inversion = n * (double)c->sampler.inversion_steps * unet;
+    w->macs_inversion = n * (double)count_inversion(r) * unet;
     if (c->method.name == LT_METHOD_FRAME) {
         w->macs_edit = n * steps * (2 + s.either) * unet;
         return;
     }
-    /* behind the injection of features the source is not needed: 0.35 of a pass */
-    w->macs_edit = n * steps * (2 + 0.35 * s.features) * (unet - self);
-    w->macs_joint = (double)w->clips_most * steps * (2 + s.attention) * unet;
+    /* behind the injection of features the source is not needed: 0.35 of a pass; matching
+     * in the pass needs it to the end */
+    w->macs_edit = n * steps * (2 + (online ? 1 : 0.35 * s.features)) * (unet - self);
+    w->macs_joint =
+        (double)w->clips_most * steps * (2 + (online ? 1 : s.attention)) * unet;
     w->macs_attention = joint_attention_macs(r, (double)w->clips_most);
-    count_features(r, unet, (double)u->channels[u->n_levels > 1 ? 1 : 0], w);
+    if (online) w->macs_match = n * steps * online_match_macs(r) * keyframes_of_frame(c);
+    if (lt_method_needs_features(c))
+        count_features(r, unet, (double)u->channels[u->n_levels > 1 ? 1 : 0], w);
 }
 
 /* Bytes of activations of one sample at the UNet's finest level: about 50 MB for SD 1.5
@@ -135,7 +166,9 @@ static double cache_bytes(const lt_run *r)
     for (int i = 0; i < lt_unet_n_sites(r->model->unet); i++)
         if (lt_unet_site(r->model->unet, i, r->h, r->w, &s) == LT_OK)
             sum += (double)(s.h * s.w * s.heads * s.head_dim);
-    return 3 * sum * (double)lt_dtype_size(r->x.k->compute);
+    const int maps =
+        r->cfg->method.name == LT_METHOD_TOKENFLOW ? 4 : 3; /* the rows, too */
+    return maps * sum * (double)lt_dtype_size(r->x.k->compute);
 }
 
 static void count_memory(lt_run *r, lt_work *w)
@@ -166,16 +199,18 @@ static void count_disk(lt_run *r, lt_work *w)
     double square, match = 0;
     const double tokens = grid_tokens(r, &square);
     const int adaflow = c->method.name == LT_METHOD_ADAFLOW;
-    if (adaflow) match = 3 * tokens * fmin((double)c->sampler.steps, 50);
+    if (adaflow)
+        match = 3 * tokens * fmin((double)lt_levels_steps(c), 50) * keyframes_of_frame(c);
     const double per_frame = latent * (double)count_levels(r) + match;
     double in_flight = n; /* frames of one segment, the most there can be */
     if (c->run.keep == LT_KEEP_NONE && w->clips > 0)
         in_flight = fmin(n, n * (double)c->segments.keyframes / (double)w->clips);
     const double state = 2 * latent / (double)lt_cell_size(r->cell) * 4;
     const double pixels = (double)r->info.width * (double)r->info.height;
-    w->disk_result = (int64_t)(n * (latent * (adaflow ? 4 : 2) + pixels * 0.1));
+    const int features = lt_method_needs_features(c);
+    w->disk_result = (int64_t)(n * (latent * (features ? 4 : 2) + pixels * 0.1));
     w->disk = w->disk_result + (int64_t)(in_flight * (per_frame + state));
-    if (adaflow && !c->run.temp[0]) { /* features of the segment in flight */
+    if (features && !c->run.temp[0]) { /* features of the segment in flight */
         const lt_unet_config *u = lt_unet_get_config(r->model->unet);
         const double channels = (double)u->channels[u->n_levels > 1 ? 1 : 0];
         const double kept = c->clips.mode == LT_CLIPS_ADAPTIVE ? n : in_flight;

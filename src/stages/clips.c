@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "stages/levels.h"
+
 /* ---- the rule ---------------------------------------------------------------------- */
 
 static int64_t at_least_one(int64_t v) { return v > 1 ? v : 1; }
@@ -260,7 +262,7 @@ lt_status lt_stage_clips(lt_run *r)
     default: LT_TRY(lt_layout_fixed(r->n_frames, r->cfg->clips.length, &begin, &n));
     }
     LT_TRY(lt_layout_make(r->n_frames, begin, n, r->cfg->segments.keyframes, &r->layout));
-    LT_TRY(lt_layout_keyframes(&r->layout, r->cfg->sampler.steps,
+    LT_TRY(lt_layout_keyframes(&r->layout, lt_levels_steps(r->cfg),
                                pick_of(r->cfg->keyframes.pick),
                                (uint64_t)r->cfg->sampler.seed));
 cleanup:

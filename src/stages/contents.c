@@ -12,9 +12,10 @@
 
 static const char *const adaflow_stages[] = { "source", "clips",  "inversion", "match",
                                               "edit",   "render", "mux",       NULL };
+static const char *const tokenflow_stages[] = { "source", "clips", "inversion", "edit",
+                                                "render", "mux",   NULL };
 static const char *const frame_stages[] = { "source", "inversion", "edit",
                                             "render", "mux",       NULL };
-
 static const char *const noise_stages[] = { "source", "edit", "render", "mux", NULL };
 
 /* Fact "model_kind" of a job with an InstructPix2Pix model. */
@@ -29,7 +30,9 @@ static int is_instruct(const lt_facts *facts)
 const char *const *lt_contents_stages(const lt_config *cfg, const lt_facts *facts)
 {
     if (is_instruct(facts)) return noise_stages;
-    return cfg->method.name == LT_METHOD_ADAFLOW ? adaflow_stages : frame_stages;
+    if (cfg->method.name == LT_METHOD_ADAFLOW) return adaflow_stages;
+    if (cfg->method.name == LT_METHOD_TOKENFLOW) return tokenflow_stages;
+    return lt_levels_inverts(cfg) ? frame_stages : noise_stages;
 }
 
 /* ---- facts ------------------------------------------------------------------------- */
@@ -260,7 +263,7 @@ static lt_status fill_clips(lt_job *job, const lt_config *cfg, lt_contents *c)
         c->spec.n_clips = 0;
         return LT_OK;
     }
-    LT_TRY(lt_layout_keyframes(&c->layout, cfg->sampler.steps,
+    LT_TRY(lt_layout_keyframes(&c->layout, lt_levels_steps(cfg),
                                pick == LT_PICK_MIDDLE  ? LT_KEYFRAME_MIDDLE
                                : pick == LT_PICK_FIRST ? LT_KEYFRAME_FIRST
                                                        : LT_KEYFRAME_RANDOM,
@@ -269,7 +272,7 @@ static lt_status fill_clips(lt_job *job, const lt_config *cfg, lt_contents *c)
     c->spec.mean_threshold = cfg->clips.mean_threshold;
     c->spec.region_threshold = cfg->clips.region_threshold;
     c->spec.max_length = cfg->clips.max_length;
-    c->spec.n_steps = cfg->sampler.steps;
+    c->spec.n_steps = lt_levels_steps(cfg);
     c->spec.clip_keyframe = c->layout.keyframe;
 cleanup:
     return st;

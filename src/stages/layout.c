@@ -105,11 +105,18 @@ lt_status lt_layout_make(int64_t n_frames, const int64_t *begin, int64_t n_clips
     return LT_OK;
 }
 
+int64_t lt_clip_centre(const lt_clip *clip) { return clip->first + clip->n / 2; }
+
+int64_t lt_layout_clip_before(const lt_layout *l, int64_t clip)
+{
+    return clip > l->segment[l->clip[clip].segment].first_clip ? clip - 1 : -1;
+}
+
 static int64_t draw(const lt_clip *clip, lt_keyframe_pick pick, uint64_t seed, int64_t c,
                     int64_t step)
 {
     if (pick == LT_KEYFRAME_FIRST) return clip->first;
-    if (pick == LT_KEYFRAME_MIDDLE) return clip->first + clip->n / 2;
+    if (pick == LT_KEYFRAME_MIDDLE) return lt_clip_centre(clip);
     lt_random r =
         lt_random_stream(seed, LT_PURPOSE_KEYFRAME, (uint32_t)c, (uint32_t)step);
     return clip->first + (int64_t)lt_random_below(&r, (uint64_t)clip->n);

@@ -71,6 +71,13 @@ LT_NODISCARD lt_status lt_layout_keyframes(lt_layout *layout, int64_t n_steps,
  * min(n_steps, clip length)); returns how many. */
 int64_t lt_layout_clip_keyframes(const lt_layout *layout, int64_t clip, int64_t *out);
 
+/* The clip in front of this one in the same segment, -1 for the first of a segment: what
+ * frames of the clip are blended with (propagate.blend). */
+int64_t lt_layout_clip_before(const lt_layout *layout, int64_t clip);
+
+/* The middle frame of a clip: begin + length / 2, rounded down. */
+int64_t lt_clip_centre(const lt_clip *clip);
+
 /* Hand whole clips of a segment to `size` ranks, in order and even in frames: rank r
  * has clips [first[r], first[r + 1]) (global numbers). first: [size + 1]. */
 void lt_layout_assign(const lt_layout *layout, int64_t segment, int size, int64_t *first);

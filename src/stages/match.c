@@ -24,6 +24,25 @@ lt_status lt_match_rows(lt_run *r, const lt_tensor *frame_rows,
     return r->x.k->best_match(&r->x, &a);
 }
 
+/* ---- keyframes --------------------------------------------------------------------- */
+
+/* The keyframes that frames of a clip are matched with, ascending: those that some step
+ * draws in the clip, with propagate.blend neighbours before them those of the clip in
+ * front. *list is the caller's (free). */
+static lt_status keyframes_of(const lt_run *r, int64_t clip, int64_t **list, int64_t *n)
+{
+    const lt_layout *l = &r->layout;
+    const int64_t before = r->cfg->propagate.blend == LT_BLEND_NEIGHBOURS
+                               ? lt_layout_clip_before(l, clip)
+                               : -1;
+    int64_t *k = malloc((size_t)(2 * l->n_steps) * sizeof(*k));
+    if (!k) return LT_FAIL(LT_ERR_NOMEM, "out of memory (match)");
+    *n = before >= 0 ? lt_layout_clip_keyframes(l, before, k) : 0;
+    *n += lt_layout_clip_keyframes(l, clip, k + *n);
+    *list = k;
+    return LT_OK;
+}
+
 /* ---- one block --------------------------------------------------------------------- */
 
 typedef struct block_match {
@@ -151,14 +170,10 @@ static lt_status match_keyframe(block_match *m, int64_t k)
 static lt_status load_block(block_match *m)
 {
     lt_run *r = m->r;
-    const lt_clip *clip = &r->layout.clip[m->block->clip];
-    const int64_t steps = r->layout.n_steps, most = clip->n < steps ? clip->n : steps;
-    m->keyframe = malloc((size_t)most * sizeof(*m->keyframe));
     m->features = calloc((size_t)m->block->n, sizeof(*m->features));
-    if (!m->keyframe || !m->features)
-        return LT_FAIL(LT_ERR_NOMEM, "out of memory (match)");
-    m->n_keyframes = lt_layout_clip_keyframes(&r->layout, m->block->clip, m->keyframe);
-    lt_status st = lt_features_shape(r, &m->shape);
+    if (!m->features) return LT_FAIL(LT_ERR_NOMEM, "out of memory (match)");
+    lt_status st = keyframes_of(r, m->block->clip, &m->keyframe, &m->n_keyframes);
+    if (st == LT_OK) st = lt_features_shape(r, &m->shape);
     for (int64_t f = 0; st == LT_OK && f < m->block->n; f++)
         st = lt_features_get(r, m->block->first + f, &m->features[f]);
     return st;
@@ -206,19 +221,18 @@ lt_status lt_stage_match(lt_run *r, int64_t segment)
 
 /* ---- reading ----------------------------------------------------------------------- */
 
-/* Number of a keyframe among those of the clip, -1 when no step draws it. */
+/* Number of a keyframe among those that the clip is matched with. */
 static lt_status row_group(lt_run *r, int64_t clip, int64_t keyframe, int64_t *k)
 {
-    const int64_t n = r->layout.clip[clip].n, steps = r->layout.n_steps;
-    int64_t *list = malloc((size_t)(n < steps ? n : steps) * sizeof(*list));
-    if (!list) return LT_FAIL(LT_ERR_NOMEM, "out of memory (match)");
-    const int64_t count = lt_layout_clip_keyframes(&r->layout, clip, list);
+    int64_t *list = NULL, count = 0;
+    const lt_status st = keyframes_of(r, clip, &list, &count);
+    if (st != LT_OK) return st;
     *k = -1;
     for (int64_t i = 0; i < count; i++)
         if (list[i] == keyframe) *k = i;
     free(list);
     if (*k < 0)
-        return LT_FAIL(LT_ERR_INTERNAL, "frame %lld is no keyframe of clip %lld",
+        return LT_FAIL(LT_ERR_INTERNAL, "frame %lld is no keyframe for clip %lld",
                        (long long)keyframe, (long long)clip);
     return LT_OK;
 }

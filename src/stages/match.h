@@ -5,7 +5,8 @@
 #include "stages/run.h"
 
 /* Stage "match": token correspondences (methods/adaflow.md 1.5). For every frame of a
- * clip and every keyframe of the clip that some step draws, each token's best match
+ * clip and every keyframe of the clip that some step draws (with propagate.blend
+ * neighbours also of the clip in front, in the same segment), each token's best match
  *     match[p] = argmax_q cos(F_frame(p), F_keyframe(q))
  * on every token grid of the self-attention layers. Units are blocks; a shard holds rows
  * ordered by keyframe, then frame:

@@ -31,7 +31,7 @@ static const struct {
     { "mask:\n  feather: -1\n", 2, { "mask.feather", "out of range" } },
     { "mask:\n  dilate: .nan\n", 2, { "mask.dilate", "whole number" } },
     { "mask:\n  invert: maybe\n", 2, { "mask.invert", "true or false" } },
-    { "method:\n  name: tokenflow\n", 2, { "'tokenflow'", "adaflow, frame" } },
+    { "method:\n  name: raft\n", 2, { "'raft'", "adaflow, frame, tokenflow" } },
     { "sampler:\n  steps: fifty\n", 2, { "sampler.steps", "whole number" } },
     { "sampler:\n  steps: 50x\n", 2, { "sampler.steps", "'50x'" } },
     { "sampler:\n  steps: 5 0\n", 2, { "sampler.steps", "'5 0'" } },
@@ -216,6 +216,10 @@ static void test_check(void)
         { "sampler.latents=x", NULL, NULL, "sampler.latents" },
         { "sampler.name=euler", "sampler.latents=x", "method.name=frame", NULL },
         { "sampler.steps=20", "method.name=frame", NULL, NULL }, /* the model says */
+        { "sampler.strength=0.9", NULL, NULL, NULL },
+        { "sampler.strength=0.04", NULL, NULL, NULL }, /* one of 50 steps */
+        { "sampler.strength=0.03", NULL, NULL, "sampler.strength" },
+        { "sampler.strength=0", NULL, NULL, "sampler.strength" },
         { "input.ss=5", "input.to=5", NULL, "input.to" },
         { "input.ss=5", "input.to=5.000000001", NULL, NULL },
         { "clips.begins=0,5", NULL, NULL, "clips.begins" },
@@ -352,6 +356,26 @@ static void test_files(void)
     tmpdir_remove(dir);
 }
 
+/* A method's own defaults reach the keys that nobody has set. */
+static void test_method_defaults(void)
+{
+    static lt_config c;
+    CHECK(lt_config_default(&c) == LT_OK && lt_config_method_defaults(&c) == LT_OK);
+    CHECK(c.clips.mode == LT_CLIPS_ADAPTIVE && c.attention.inject == 0.8);
+    CHECK(c.attention.kv_budget == 20 && c.propagate.blend == LT_BLEND_OWN);
+    CHECK(lt_config_set(&c, "method.name=tokenflow") == LT_OK);
+    CHECK(lt_config_set(&c, "attention.kv_budget=20") == LT_OK);
+    CHECK(lt_config_method_defaults(&c) == LT_OK && lt_config_check(&c) == LT_OK);
+    CHECK(c.clips.mode == LT_CLIPS_FIXED && c.clips.length == 8);
+    CHECK(c.attention.inject == 0.5 && c.attention.inject_features == 0.8);
+    CHECK(c.attention.kv_budget == 20); /* asked for, though it is the table's default */
+    CHECK(c.propagate.blend == LT_BLEND_NEIGHBOURS);
+    CHECK(lt_config_set(&c, "propagate.blend=own") == LT_OK);
+    CHECK(lt_config_check(&c) == LT_ERR_CONFIG);
+    CHECK(strstr(lt_error_message(), "propagate.blend"));
+    lt_config_free(&c);
+}
+
 /* configs/: the reference is the generated text and means the defaults; the ready-made
  * jobs load and pass the rules between keys. */
 static void test_tree(void)
@@ -376,6 +400,12 @@ static void test_tree(void)
     CHECK(lt_config_load(&d, NULL, in(configs, "draft.yaml")) == LT_OK);
     CHECK(lt_config_check(&d) == LT_OK && d.sampler.steps == 10);
     CHECK(d.features.ensemble == 1);
+    lt_config_free(&c);
+    CHECK(lt_config_default(&c) == LT_OK);
+    CHECK(lt_config_load(&c, NULL, in(configs, "tokenflow.yaml")) == LT_OK);
+    CHECK(lt_config_method_defaults(&c) == LT_OK && lt_config_check(&c) == LT_OK);
+    CHECK(c.method.name == LT_METHOD_TOKENFLOW && c.sampler.inversion_steps == 500);
+    CHECK(c.attention.kv_budget == 0 && c.attention.inject == 0.5);
     free(text);
     free(file);
     lt_config_free(&c);
@@ -407,6 +437,7 @@ int main(int argc, char **argv)
     test_round_trip();
     test_hash();
     test_files();
+    test_method_defaults();
     test_tree();
     return 0;
 }

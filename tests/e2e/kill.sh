@@ -1,9 +1,15 @@
 #!/bin/bash
 # kill -9 at named points of every stage and at random moments: the resumed run ends with
-# the bytes of the uninterrupted one. Argument: number of random kills.
+# the bytes of the uninterrupted one. Arguments: number of random kills, and a method other
+# than adaflow, of which only the stages of its own are killed.
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 random_kills=${1:-6}
+stages="source inversion-state inversion match state edit render mux"
+if [ "${2:-adaflow}" != adaflow ]; then
+    settings+=(--method "$2" --set attention.kv_budget=0)
+    stages="state edit"
+fi
 make_clip clip.mp4 18
 edit ref.mp4 1 1 >/dev/null
 digest ref.mp4 >want
@@ -18,7 +24,7 @@ resume_equals() {
 }
 
 n=0
-for stage in source inversion-state inversion match state edit render mux; do
+for stage in $stages; do
     for point in before during after; do
         [ "$stage:$point" != mux:during ] || continue # the random kills hit it
         name="at-$stage-$point"

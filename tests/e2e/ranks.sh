@@ -1,5 +1,6 @@
 #!/bin/bash
-# The same bytes for every number of ranks and threads. Argument: run.cpu_path.
+# The same bytes for every number of ranks and threads. Arguments: run.cpu_path, and what
+# is edited with: adaflow, neighbours (adaflow with two keyframes a frame), tokenflow.
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 path=${1:-auto}
@@ -9,6 +10,12 @@ if [ "$path" = ref ]; then # the reference is a hundred times slower
     frames=13 shards=5 combinations=("1 2" "2 1" "3 2")
     settings+=(--set size.max_pixels=1536 --set features.ensemble=1)
 fi
+case "${2:-adaflow}" in
+    tokenflow) # matches in the pass; keyframes pass between ranks
+        settings+=(--method tokenflow --set attention.kv_budget=0) combinations=("1 2" "2 1" "3 2")
+        settings+=(--set sampler.strength=0.9) ;;
+    neighbours) settings+=(--set propagate.blend=neighbours) combinations=("3 1") ;;
+esac
 make_clip clip.mp4 "$frames"
 
 edit ref.mp4 1 1 --set "run.cpu_path=$path" >/dev/null || {
@@ -28,4 +35,4 @@ for combination in "${combinations[@]}"; do
         awk '{ s += $1 } END { print s + 0 }')
     [ "$1" -eq 1 ] || [ "$gathered" -gt 0 ] || fail "$1 ranks gathered nothing"
 done
-echo "ok: ${#combinations[@]} combinations of ranks and threads on $path"
+echo "ok: ${#combinations[@]} combinations of ranks and threads on $path, ${2:-adaflow}"

@@ -1,4 +1,4 @@
-"""Stores the reference edits: adaflow-source, adaflow-<run>, frame."""
+"""Stores the reference edits: adaflow-source, adaflow-<run>, frame, tokenflow."""
 
 import torch
 
@@ -6,6 +6,7 @@ import video
 from adaflow_loop import Job
 from common import save_json, save_tensors
 from models import Loaded
+from tokenflow_loop import FlowJob
 from tokenmath import grids, resized
 
 MODEL = "sd15-tiny"
@@ -31,6 +32,17 @@ RUNS = {
     "fixed-query": FIXED | {"slim": "query"},
     "fixed-shared": FIXED | {"slim": "shared"},
     "adaptive-query": ADAPTIVE | {"slim": "query"},
+}
+# Two keyframes a frame: clips of 2, 2 and 1 frames. Only some frames are kept: see README.
+FLOW = {"length": 2, "begins": [0, 2, 4], "n": 5}
+FLOWS = {
+    "pnp": {"steps": 3, "strength": 1, "inject": 0.34, "inject_features": 0.67, "online": True,
+            "keyframes": [[1, 2, 4], [0, 3, 4], [0, 3, 4]], "kept": [2, 4]},
+    "sdedit": {"steps": 5, "strength": 0.9, "inject": 0, "inject_features": 0, "online": True,
+               "keyframes": [[0, 2, 4], [1, 2, 4], [1, 2, 4]], "kept": [0, 3]},
+    "neighbours": {"steps": 3, "strength": 1, "inject": 0.34, "inject_features": 0.67,
+                   "online": False, "keyframes": [[1, 3, 4], [1, 3, 4], [1, 3, 4]],
+                   "kept": [2, 3]},
 }
 # mean threshold, region threshold, longest clip
 SPLITS = [(0.75, 0.5, 400), (0.75, 0.6, 400), (0.75, 0.5, 4), (0.0, -1.0, 5), (0.0, -1.0, 400),
@@ -122,6 +134,28 @@ def frame_file(root, job, latents, levels):
     save_tensors(root / "frame.safetensors", out, COMMON | {"decoded": DECODED})
 
 
+def flow(root, run, frames, dtype=torch.float32, editor=None):
+    """One run of FLOWS: x after every step, and the smallest gap of a decision."""
+    job = FlowJob(Loaded(root, MODEL), COMMON | run | {"slim": "query"}, frames[:FLOW["n"]],
+                  dtype)
+    for name, value in (editor or {}).items():
+        setattr(job.editor, name, value)
+    latents = job.encode(job.image * 2 - 1)
+    levels = job.invert(latents, run["steps"])
+    features = None if run["online"] else job.dift()
+    x = job.edit_flow(latents, levels, FLOW["begins"], run["keyframes"], features)
+    return x, job.editor.gap
+
+
+def flow_file(root, frames):
+    out = {}
+    for name, run in FLOWS.items():
+        x, _ = flow(root, run, frames)
+        out |= {f"{name}.final": x[-1][run["kept"]],
+                f"{name}.keyframes": torch.tensor(run["keyframes"], dtype=torch.int32)}
+    save_tensors(root / "tokenflow.safetensors", out)
+
+
 def compute(root, dtype=torch.float32):
     """Source data and all runs; yields (name, job, data)."""
     frames = video.render(VIDEO_SEED)
@@ -141,6 +175,7 @@ def write(root):
     for name, log in logs.items():
         run_file(root, job, name, data[3], log)
     frame_file(root, job, data[1], data[2])
+    flow_file(root, data[0])
     source_file(root, job, *data)
     save_json(root / "adaflow.json", {"common": COMMON, "runs": RUNS, "splits": SPLITS})
 
@@ -150,6 +185,19 @@ def write(root):
 def far(a, b):
     a, b = a.double(), b.double()
     return float((a - b).abs().max() / b.abs().max())
+
+
+def report_flows(root):
+    frames = video.render(VIDEO_SEED)
+    mistakes = {"weights the other way round": {"swap": True},
+                "the own keyframe alone": {"alone": True}}
+    for name, run in FLOWS.items():
+        x, gap = flow(root, run, frames)
+        exact, _ = flow(root, run, frames, torch.float64)
+        print(f"{name:14s} final {far(x[-1], exact[-1]):.1e}, smallest gap {gap:.1e}")
+        for what, change in mistakes.items():
+            wrong, _ = flow(root, run, frames, editor=change)
+            print(f"  {what:26s} moves it by {far(wrong[-1], x[-1]):.1e}")
 
 
 def report(root):
@@ -162,6 +210,7 @@ def report(root):
     for name, log in logs.items():
         print(f"{name:14s} final {far(log['x'][-1], true[name]['x'][-1]):.1e}, smallest gap "
               f"of a decision {log['gap']:.1e}")
+    report_flows(root)
     final = logs["fixed-query"]["x"][-1]
     run = COMMON | RUNS["fixed-query"]
     changes = {"no attention injection": {"inject": 0}, "no feature injection":

@@ -15,8 +15,8 @@
  * OrderedDict, torch's storages and torch._utils._rebuild_tensor_v2 / _rebuild_parameter,
  * and refuses every other name with that name. Nothing is imported, called or executed.
  *
- * Bounds: 64 MiB of pickle, 2,000,000 values, list entries and memo numbers, containers
- * 64 deep, names of 4,096 bytes. */
+ * Bounds: 64 MiB of pickle, 2,000,000 values, list entries and memo numbers, 100,000
+ * tensors, containers 64 deep, names of 4,096 bytes. */
 
 typedef struct lt_pickle_tensor {
     const char *name;    /* keys from the root joined by dots; owned by the lt_pickle */
@@ -25,7 +25,7 @@ typedef struct lt_pickle_tensor {
     int cell;            /* bytes of an element */
     int ndim;            /* 0 .. LT_MAX_DIMS */
     int64_t shape[LT_MAX_DIMS], stride[LT_MAX_DIMS]; /* elements, >= 0 */
-    int64_t count;         /* elements, <= storage_count */
+    int64_t count;                                   /* elements, <= storage_count */
     int64_t offset;        /* of the first element in the storage */
     int64_t storage_count; /* elements; every element of the tensor lies inside */
 } lt_pickle_tensor;
@@ -74,8 +74,7 @@ int lt_torch_looks(const void *data, size_t bytes);
 
 typedef struct lt_torch_report {
     int64_t tensors;
-    int64_t bytes;   /* of the tensors */
-    int64_t dropped; /* tensors of a type that safetensors files here cannot hold */
+    int64_t bytes; /* of the tensors */
 } lt_torch_report;
 
 /* Write the tensors of IN as the safetensors file OUT, names and element types kept, rows

@@ -103,10 +103,21 @@ typedef struct lt_weight_out {
     lt_tensor tensor; /* host; f32, f16, bf16 or i64; borrowed */
 } lt_weight_out;
 
+/* A tensor as the bytes of a file: any type that safetensors knows. */
+typedef struct lt_weight_raw {
+    const char *name, *type; /* "F64"; borrowed */
+    int ndim;
+    int64_t shape[LT_MAX_DIMS];
+    const void *data; /* row-major, little-endian, any alignment; borrowed */
+    size_t bytes;
+} lt_weight_raw;
+
 /* Write tensors as PATH, in the order given, data aligned to 8 bytes; whole or not at
  * all (a file beside it is renamed).  metadata: NULL or pairs key, value, ..., NULL.
  * Errors: CANTCREAT, IO, NOSPACE, ARG (dtype, a name given twice), NOMEM. */
 LT_NODISCARD lt_status lt_weights_write(const char *path, const lt_weight_out *t, int n,
                                         const char *const *metadata);
+LT_NODISCARD lt_status lt_weights_write_raw(const char *path, const lt_weight_raw *t,
+                                            int n, const char *const *metadata);
 
 #endif

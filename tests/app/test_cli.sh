@@ -28,7 +28,7 @@ run 0 "$LONGTAKE" plan --version
 refused 64 'no command' "$LONGTAKE"
 refused 64 'unknown command edti \(did you mean `edit`\?\)' "$LONGTAKE" edti
 refused 64 'unknown command zzzzzz: ' "$LONGTAKE" zzzzzz
-for c in redo report eval mask bench; do
+for c in redo mask bench; do
     refused 64 "unknown command $c" "$LONGTAKE" "$c" x
 done
 refused 64 'unknown option --promt \(did you mean `--prompt`\?\)' "$LONGTAKE" edit --promt x

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "app/app.h"
+#include "io/pickle.h"
 #include "models/check.h"
 
 /* ---- list -------------------------------------------------------------------------- */
@@ -236,6 +237,28 @@ cleanup:
     return st;
 }
 
+/* ---- convert ----------------------------------------------------------------------- */
+
+static lt_status convert(lt_app *app)
+{
+    lt_status st = LT_OK;
+    lt_torch_report r = { 0 };
+    if (app->cli.n_args != 3)
+        return LT_FAIL(LT_ERR_USAGE,
+                       "models convert needs IN and OUT: see `longtake models --help`");
+    const char *in = app->cli.args[1], *out = app->cli.args[2];
+    LT_TRY(lt_torch_convert(in, out, &r));
+    if (app->cli.json)
+        LT_TRY(lt_app_print_json(json_pack("{s:s, s:s, s:I, s:I}", "input", in, "output",
+                                           out, "tensors", (json_int_t)r.tensors, "bytes",
+                                           (json_int_t)r.bytes)));
+    else
+        printf("%s: %lld tensors, %.1f MB\n", out, (long long)r.tensors,
+               1e-6 * (double)r.bytes);
+cleanup:
+    return st;
+}
+
 /* ---- which ------------------------------------------------------------------------- */
 
 /* Options that only `check` reads. */
@@ -254,19 +277,20 @@ static lt_status check_only(const lt_cli *c)
 
 static lt_status run(lt_app *app)
 {
-    static const char *const names[] = { "list", "verify", "check", NULL };
+    static const char *const names[] = { "list", "verify", "check", "convert", NULL };
+    static lt_status (*const commands[])(lt_app *) = { list, verify, check, convert };
     char near[96];
     const char *what = app->cli.args[0];
-    const int is_check = !strcmp(what, "check"), is_list = !strcmp(what, "list");
-    if (!is_check && !is_list && strcmp(what, "verify") != 0)
+    int i = 0;
+    while (names[i] && strcmp(names[i], what) != 0) i++;
+    if (!names[i])
         return LT_FAIL(LT_ERR_USAGE,
                        "unknown command models %.40s%s: see `longtake models --help`",
                        what, lt_cli_nearest(what, names, near));
-    lt_status st = is_check ? LT_OK : check_only(&app->cli);
-    if (st == LT_OK && is_list) return list(app);
-    if (st == LT_OK) st = one_folder(&app->cli);
-    if (st != LT_OK) return st;
-    return is_check ? check(app) : verify(app);
+    lt_status st = commands[i] == check ? LT_OK : check_only(&app->cli);
+    if (st == LT_OK && commands[i] != list && commands[i] != convert)
+        st = one_folder(&app->cli);
+    return st == LT_OK ? commands[i](app) : st;
 }
 
 lt_status lt_cmd_models(lt_app *app) { return lt_app_alone(app, run); }

@@ -22,6 +22,12 @@ static const char *const preview_examples[] = {
     "longtake preview -i clip.mp4 --model models/sd15 --prompt \"a robot\" --at 3.5",
     "longtake preview job.yaml --at 00:12:30 --compare -o look.png", NULL
 };
+static const char *const eval_examples[] = {
+    "longtake eval edited.mp4 --truth truth.mp4 --source clip.mp4 --mask mask.mkv",
+    "longtake eval edited.mp4 --source clip.mp4 --json      (real footage)",
+    "longtake eval edited.mp4 --seed 7 --edit colour=blue   (a clip of synth --seed 7)",
+    NULL
+};
 static const char *const synth_examples[] = {
     "longtake synth --seed 7 --size 256x256 --frames 96 -o ball.mp4",
     "longtake synth --seed 7 --edit colour=blue --truth blue.mp4 --captions ball.json",
@@ -31,7 +37,8 @@ static const char *const synth_examples[] = {
 static const char *const models_examples[] = {
     "longtake models list", "longtake models list /data/models",
     "longtake models verify models/sd15",
-    "longtake models check models/sd15 --golden sd15.safetensors --dtype bf16", NULL
+    "longtake models check models/sd15 --golden sd15.safetensors --dtype bf16",
+    "longtake models convert sd15.ckpt sd15.safetensors", NULL
 };
 static const char *const doctor_examples[] = {
     "longtake doctor", "longtake doctor --json", NULL
@@ -72,6 +79,14 @@ const lt_command lt_commands[] = {
       preview_examples,
       "Edits the frame alone, at the working size: quick, but neighbours are not seen.\n",
       0, 1, 1, lt_cmd_preview },
+    { "eval", LT_CMD_EVAL, "EDITED", "how good an edit is, in figures",
+      eval_examples,
+      "PSNR, SSIM and multi-scale SSIM to the truth, warp error, flicker, drift, strength;\n"
+      "each overall, inside and outside the mask where that makes sense. With the scene of\n"
+      "a clip of `longtake synth` also whether the edit is the one that was asked for.\n"
+      "Without a truth: what outside the mask is still the source, and warp error along\n"
+      "motion that is estimated on the source. docs/metrics.md has the formulas.\n",
+      1, 1, 0, lt_cmd_eval },
     { "synth", LT_CMD_SYNTH, "[SCENE.yaml]", "render a demo clip with its ground truth",
       synth_examples,
       "SCENE.yaml has lines `key: value`; what is not there is drawn from the seed:\n"
@@ -87,12 +102,15 @@ const lt_command lt_commands[] = {
       "The first seven are factors of --edit. Equal requests give equal bytes. Memory\n"
       "does not grow with the length. The sound is a tone with a tick every second.\n",
       0, 1, 0, lt_cmd_synth },
-    { "models", LT_CMD_MODELS, "list|verify|check", "find, verify and check models",
+    { "models", LT_CMD_MODELS, "list|verify|check|convert",
+      "find, verify, check and convert models",
       models_examples,
       "list [DIR...]  models in these folders, or in those of $LONGTAKE_MODELS (colons\n"
       "               between), ./models and the Hugging Face cache ($HF_HUB_CACHE)\n"
       "verify DIR     read every file, tensor and value; print the hashes\n"
-      "check DIR --golden FILE   run them on stored inputs and compare the outputs\n",
+      "check DIR --golden FILE   run them on stored inputs and compare the outputs\n"
+      "convert IN OUT make a safetensors file of a .ckpt, .pth or .bin file of torch.save;\n"
+      "               nothing in it is executed, names and precision are kept\n",
       1, 64, 0, lt_cmd_models },
     { "doctor", LT_CMD_DOCTOR, "", "what this machine has and lacks for longtake",
       doctor_examples, "", 0, 0, 0, lt_cmd_doctor },

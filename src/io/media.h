@@ -39,6 +39,14 @@ typedef struct lt_media_color {
         chroma; /* 0 = not said, 1 left, 2 centre, 3 top-left, 4 top, 5 b.-left, 6 b. */
 } lt_media_color;
 
+/* Light of the display that an HDR film was graded on, and of the film. */
+typedef struct lt_media_light {
+    int32_t has_mastering, has_content;
+    lt_rational point[4][2];          /* red, green, blue, white: x and y of CIE 1931 */
+    lt_rational darkest, brightest;   /* cd/m2 of the display */
+    int32_t max_content, max_average; /* MaxCLL and MaxFALL, cd/m2 */
+} lt_media_light;
+
 /* What a file says about itself, and its first frame about it. */
 typedef struct lt_media_info {
     char container[LT_MEDIA_NAME_MAX]; /* "mp4", "matroska", ... */
@@ -60,6 +68,8 @@ typedef struct lt_media_info {
     int32_t bit_depth;         /* bits of a component */
     int32_t has_alpha;         /* 1: an alpha plane, which is ignored */
     int32_t hdr;               /* 1: transfer is PQ or HLG */
+    int32_t interlaced;        /* 1: fields; a reader makes each frame of its first one */
+    lt_media_light light;      /* of an HDR video, where it says so */
     lt_media_color tagged;     /* as found */
     lt_media_color color;      /* as used: nothing unsaid, see assumed */
     int32_t assumed; /* 1: part of `color` is a guess; text in lt_media_assumed */

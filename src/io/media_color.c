@@ -72,15 +72,34 @@ static float look_up(const float *t, float v)
     return t[i] + (x - (float)i) * (t[i + 1] - t[i]);
 }
 
-/* Linear below j = 0.3, then a hyperbola with the same slope that reaches 1 at peak. */
-static float moebius(float x)
+/* Linear below j = 0.3, then a hyperbola with the same slope that reaches 1 at peak:
+ * gain * (x + a) / (x + b). */
+typedef struct curve {
+    float j, a, b, gain;
+} curve;
+
+static curve moebius_curve(void)
 {
     const float j = 0.3f, peak = 1000.0f / 203.0f;
-    if (x <= j) return x;
     const float a = -j * j * (peak - 1.0f) / (j * j - 2.0f * j + peak);
     const float b = (j * j - 2.0f * j * peak + peak) / (peak - 1.0f);
-    const float y = (b * b + 2.0f * b * j + j * j) / (b - a) * (x + a) / (x + b);
+    return (curve){ j, a, b, (b * b + 2.0f * b * j + j * j) / (b - a) };
+}
+
+static float moebius(float x)
+{
+    const curve m = moebius_curve();
+    if (x <= m.j) return x;
+    const float y = m.gain * (x + m.a) / (x + m.b);
     return y < 1.0f ? y : 1.0f;
+}
+
+static float moebius_undo(float y)
+{
+    const curve m = moebius_curve();
+    if (y <= m.j) return y;
+    if (y >= 1.0f) return 1000.0f / 203.0f;
+    return (m.gain * m.a - y * m.b) / (y - m.gain);
 }
 
 static void tone_pixel(float *p, const float *lut, int32_t transfer, int wide)
@@ -108,4 +127,61 @@ void lt_tone_map(float *rgb, int64_t n, const float *lut, int32_t transfer,
 {
     for (int64_t i = 0; i < n; i++)
         tone_pixel(rgb + 3 * i, lut, transfer, primaries == AVCOL_PRI_BT2020);
+}
+
+/* ---- the way back ----------------------------------------------------------------- */
+
+static float pq_code(float light)
+{
+    const float m1 = 2610.0f / 16384.0f, m2 = 2523.0f / 32.0f;
+    const float c1 = 3424.0f / 4096.0f, c2 = 2413.0f / 128.0f, c3 = 2392.0f / 128.0f;
+    const float p = powf(light > 0.0f ? light * 203.0f / 10000.0f : 0.0f, m1);
+    return powf((c1 + c2 * p) / (1.0f + c3 * p), m2);
+}
+
+static float hlg_code(float light)
+{
+    const float a = 0.17883277f, b = 0.28466892f, c = 0.55991073f;
+    if (!(light > 0.0f)) return 0.0f;
+    return light <= 1.0f / 12.0f ? sqrtf(3.0f * light) : a * logf(12.0f * light - b) + c;
+}
+
+lt_status lt_tone_undo_make(float **lut)
+{
+    float *t = malloc((TONE_STEPS + 1) * sizeof(*t));
+    if (!t) return LT_FAIL(LT_ERR_NOMEM, "table for tone mapping");
+    for (int i = 0; i <= TONE_STEPS; i++) {
+        const double v = (double)i / TONE_STEPS;
+        t[i] = (float)(v < 4.5 * 0.018053968510807
+                           ? v / 4.5
+                           : pow((v + 0.09929682680944) / 1.09929682680944, 1.0 / 0.45));
+    }
+    *lut = t;
+    return LT_OK;
+}
+
+static void undo_pixel(float *p, const float *lut, int32_t transfer, int wide)
+{
+    const float r = look_up(lut, p[0]), g = look_up(lut, p[1]), b = look_up(lut, p[2]);
+    float q[3] = {
+        wide ? 0.627404f * r + 0.329283f * g + 0.043313f * b : r,
+        wide ? 0.069097f * r + 0.919540f * g + 0.011362f * b : g,
+        wide ? 0.016391f * r + 0.088013f * g + 0.895595f * b : b,
+    };
+    const float top = fmaxf(q[0], fmaxf(q[1], q[2]));
+    float k = top > 0.3f ? moebius_undo(top) / top : 1.0f;
+    if (transfer == AVCOL_TRC_ARIB_STD_B67) {
+        const float y = k * (0.2627f * q[0] + 0.678f * q[1] + 0.0593f * q[2]) * 0.203f;
+        k *= 0.203f / powf(powf(y > 1e-7f ? y : 1e-7f, 1.0f / 1.2f), 0.2f);
+    }
+    for (int c = 0; c < 3; c++)
+        p[c] =
+            transfer == AVCOL_TRC_ARIB_STD_B67 ? hlg_code(k * q[c]) : pq_code(k * q[c]);
+}
+
+void lt_tone_undo(float *rgb, int64_t n, const float *lut, int32_t transfer,
+                  int32_t primaries)
+{
+    for (int64_t i = 0; i < n; i++)
+        undo_pixel(rgb + 3 * i, lut, transfer, primaries == AVCOL_PRI_BT2020);
 }

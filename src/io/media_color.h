@@ -24,6 +24,12 @@ LT_NODISCARD lt_status lt_tone_make(float **lut, int32_t transfer);
 void lt_tone_map(float *rgb, int64_t n, const float *lut, int32_t transfer,
                  int32_t primaries);
 
+/* The way back: BT.709 SDR that lt_tone_map made, to PQ or HLG. What was not clipped
+ * comes out as it was. */
+LT_NODISCARD lt_status lt_tone_undo_make(float **lut);
+void lt_tone_undo(float *rgb, int64_t n, const float *lut, int32_t transfer,
+                  int32_t primaries);
+
 /* A conversion of frames of one kind into one size. Made again when the kind changes. */
 typedef struct lt_from_frame lt_from_frame;
 
@@ -43,6 +49,8 @@ LT_NODISCARD lt_status lt_to_frame_open(lt_to_frame **c, const lt_media_color *c
                                         const lt_media_size *size, lt_media_format format,
                                         enum AVPixelFormat pix_fmt, int32_t width,
                                         int32_t height);
+/* The pixels were tone-mapped, `color` is HDR: undo it. Errors: NOMEM. */
+LT_NODISCARD lt_status lt_to_frame_expand(lt_to_frame *c);
 /* frame has buffers of the size and format given to open. */
 LT_NODISCARD lt_status lt_to_frame_run(lt_to_frame *c, const void *pixels,
                                        AVFrame *frame);

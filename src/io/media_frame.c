@@ -318,8 +318,8 @@ struct lt_to_frame {
     lt_media_format format;
     layout layout;
     lt_color_matrix matrix;
-    plane p[3]; /* data: the output's plane; scaled: the content's */
-    float *row;
+    plane p[3];        /* data: the output's plane; scaled: the content's */
+    float *row, *undo; /* undo: NULL, or the table of lt_tone_undo */
 };
 
 /* From content to the output's plane: the reverse of plane_from. */
@@ -373,8 +373,14 @@ void lt_to_frame_close(lt_to_frame **c)
     if (!c || !*c) return;
     for (int i = 0; i < 3; i++) plane_free(&(*c)->p[i]);
     free((*c)->row);
+    free((*c)->undo);
     free(*c);
     *c = NULL;
+}
+
+lt_status lt_to_frame_expand(lt_to_frame *c)
+{
+    return c->undo ? LT_OK : lt_tone_undo_make(&c->undo);
 }
 
 static void from_rgb(lt_to_frame *c, const float rgb[3], int64_t at)
@@ -405,6 +411,8 @@ static void load(lt_to_frame *c, const void *pixels)
                     c->format == LT_MEDIA_F32
                         ? ((const float *)pixels)[line + 3 * x + k]
                         : (float)((const uint8_t *)pixels)[line + 3 * x + k] / 255.0f;
+            if (c->undo)
+                lt_tone_undo(rgb, 1, c->undo, c->color.transfer, c->color.primaries);
             from_rgb(c, rgb, (int64_t)y * s->width + x);
         }
     }

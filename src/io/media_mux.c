@@ -133,6 +133,16 @@ static void set_options(lt_mux *m)
                     m->out->streams[m->video]->time_base.den, 0);
 }
 
+/* Tags that a player may insist on; 0 = what the muxer takes. */
+static uint32_t tag_of(const AVCodecParameters *p, const char *container)
+{
+    if (p->codec_id == AV_CODEC_ID_HEVC && strcmp(container, "matroska"))
+        return MKTAG('h', 'v', 'c', '1');
+    if (p->codec_id != AV_CODEC_ID_PRORES || !strcmp(container, "mp4")) return 0;
+    return p->format == AV_PIX_FMT_YUV444P10 ? MKTAG('a', 'p', '4', 'h')
+                                             : MKTAG('a', 'p', 'c', 'h');
+}
+
 lt_status lt_mux_new(lt_mux *m, const char *path, const lt_media_encode *e)
 {
     lt_status st = LT_OK;
@@ -153,6 +163,7 @@ lt_status lt_mux_new(lt_mux *m, const char *path, const lt_media_encode *e)
         goto cleanup;
     }
     LT_TRY(lt_encoder_stream(v, e));
+    v->codecpar->codec_tag = tag_of(v->codecpar, name);
     set_options(m);
 cleanup:
     if (st != LT_OK) lt_mux_free(m);

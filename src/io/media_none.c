@@ -152,6 +152,12 @@ lt_status lt_media_writer_put_touched(lt_media_writer *writer, const void *pixel
     return lt_media_writer_put(writer, pixels, pts);
 }
 
+int32_t lt_media_depth(const char *pix_fmt)
+{
+    (void)pix_fmt;
+    return 0;
+}
+
 lt_status lt_media_over_open(lt_media_over **over, const lt_media_info *source,
                              const lt_media_encode *encode, int32_t tone_map)
 {

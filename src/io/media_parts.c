@@ -3,6 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const uint32_t prores_tag = MKTAG('a', 'p', 'c', 'h');
+
+uint32_t lt_part_tag(enum AVCodecID id)
+{
+    return id == AV_CODEC_ID_PRORES ? prores_tag : 0;
+}
+
 lt_status lt_parts_open(lt_parts *p)
 {
     lt_status st = LT_OK;
@@ -12,6 +19,8 @@ lt_status lt_parts_open(lt_parts *p)
     if (p->fmt->nb_streams != 1)
         st = LT_FAIL(LT_ERR_DATA, "not a part of this tool (%s): remove it and run again",
                      path);
+    else if (p->fmt->streams[0]->codecpar->codec_tag == prores_tag)
+        p->fmt->streams[0]->codecpar->codec_id = AV_CODEC_ID_PRORES;
 cleanup:
     if (st == LT_ERR_NOINPUT)
         st = LT_FAIL(LT_ERR_DATA, "a part is missing (%s): run again", path);

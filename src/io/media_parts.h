@@ -11,6 +11,9 @@ typedef struct lt_parts {
     AVFormatContext *fmt;     /* of part `at`, NULL before it is opened */
 } lt_parts;
 
+/* The tag that a part gives a codec which NUT has no tag for, else 0: NUT's own. */
+uint32_t lt_part_tag(enum AVCodecID id);
+
 /* Open part `at` if it is not open yet. Errors: DATA, naming the part; NOMEM. */
 LT_NODISCARD lt_status lt_parts_open(lt_parts *p);
 

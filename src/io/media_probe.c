@@ -1,4 +1,6 @@
 #include <libavutil/display.h>
+#include <libavutil/dovi_meta.h>
+#include <libavutil/mastering_display_metadata.h>
 #include <libavutil/pixdesc.h>
 #include <math.h>
 #include <stdio.h>
@@ -149,7 +151,68 @@ void lt_media_assumed(const lt_media_info *info, char *text, size_t size)
     snprintf(text, size, "%s%s%s", matrix, matrix[0] && range[0] ? ", " : "", range);
 }
 
+/* ---- light of HDR videos ---------------------------------------------------------- */
+
+/* From the first frame where the codec says it, else from the container. */
+static const void *side_data(const AVStream *stream, const AVFrame *frame,
+                             enum AVFrameSideDataType in_frame,
+                             enum AVPacketSideDataType in_stream, size_t least)
+{
+    size_t size = 0;
+    const AVFrameSideData *f = av_frame_get_side_data(frame, in_frame);
+    if (f && f->size >= least) return f->data;
+    const void *s = av_stream_get_side_data(stream, in_stream, &size);
+    return s && size >= least ? s : NULL;
+}
+
+static void set_light(lt_media_info *info, const AVStream *stream, const AVFrame *frame)
+{
+    const AVMasteringDisplayMetadata *m =
+        side_data(stream, frame, AV_FRAME_DATA_MASTERING_DISPLAY_METADATA,
+                  AV_PKT_DATA_MASTERING_DISPLAY_METADATA, sizeof(*m));
+    const AVContentLightMetadata *c =
+        side_data(stream, frame, AV_FRAME_DATA_CONTENT_LIGHT_LEVEL,
+                  AV_PKT_DATA_CONTENT_LIGHT_LEVEL, sizeof(*c));
+    lt_media_light *l = &info->light;
+    for (int i = 0; i < 4; i++) l->point[i][0] = l->point[i][1] = (lt_rational){ 0, 1 };
+    l->darkest = l->brightest = (lt_rational){ 0, 1 };
+    if (!info->hdr) return;
+    if (m && m->has_primaries && m->has_luminance) {
+        l->has_mastering = 1;
+        for (int i = 0; i < 8; i++)
+            l->point[i / 2][i % 2] = lt_ff_rational(
+                i < 6 ? m->display_primaries[i / 2][i % 2] : m->white_point[i % 2]);
+        l->darkest = lt_ff_rational(m->min_luminance);
+        l->brightest = lt_ff_rational(m->max_luminance);
+    }
+    if (c && c->MaxCLL <= 65535 && c->MaxFALL <= 65535) {
+        l->has_content = 1;
+        l->max_content = (int32_t)c->MaxCLL;
+        l->max_average = (int32_t)c->MaxFALL;
+    }
+}
+
+/* Profile 5 of Dolby Vision keeps its colours in a space of its own, untagged. */
+static lt_status check_dolby(const AVStream *stream, const char *path)
+{
+    size_t size = 0;
+    const AVDOVIDecoderConfigurationRecord *d =
+        (const void *)av_stream_get_side_data(stream, AV_PKT_DATA_DOVI_CONF, &size);
+    if (!d || size < sizeof(*d) || d->dv_bl_signal_compatibility_id != 0) return LT_OK;
+    return LT_FAIL(LT_ERR_DATA,
+                   "Dolby Vision profile %d has no picture for other players (%s): "
+                   "convert it to HDR10 first",
+                   d->dv_profile, path);
+}
+
 /* ---- probe ---------------------------------------------------------------------- */
+
+static int has_fields(const AVStream *stream, const AVFrame *frame)
+{
+    const enum AVFieldOrder o = stream->codecpar->field_order;
+    return frame->interlaced_frame ||
+           (o != AV_FIELD_UNKNOWN && o != AV_FIELD_PROGRESSIVE);
+}
 
 static lt_status check_format(const lt_media_info *info, const AVFrame *frame,
                               const char *path)
@@ -195,10 +258,13 @@ static lt_status describe(lt_media_info *info, lt_ff_source *s, const AVFrame *f
     info->bit_depth = desc->flags & AV_PIX_FMT_FLAG_PAL ? 8 : desc->comp[0].depth;
     info->has_alpha = (desc->flags & AV_PIX_FMT_FLAG_ALPHA) != 0;
     set_color(info, frame, desc);
+    set_light(info, stream, frame);
+    info->interlaced = has_fields(stream, frame);
     if (!info->time_base.num)
         return LT_FAIL(LT_ERR_DATA, "no time base (%s): remux it with ffmpeg first",
                        s->path);
-    return check_format(info, frame, s->path);
+    const lt_status st = check_dolby(stream, s->path);
+    return st == LT_OK ? check_format(info, frame, s->path) : st;
 }
 
 lt_status lt_media_probe(const char *path, lt_media_info *info)

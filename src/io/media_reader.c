@@ -6,6 +6,7 @@
 
 #include "io/media_color.h"
 #include "io/media_ff.h"
+#include "io/media_fields.h"
 
 /* Frames are counted from the start of the whole video here ("source numbers"); only
  * the interface counts from the first selected one. */
@@ -296,6 +297,7 @@ lt_status lt_media_reader_next_raw(lt_media_reader *r, const struct AVFrame **pi
     if (*end) return LT_OK;
     LT_TRY(find(r, &show, &damaged));
     if (damaged) LT_TRY(count_damaged(r));
+    LT_TRY(lt_fields_join(show == r->good ? r->good : r->ahead));
     *picture = show;
     *frame = (lt_frame){ f, r->frames->pts[f], damaged, NULL };
     r->next++;

@@ -10,7 +10,8 @@
  * and wherever reading began. Conversion: planes are scaled (Lanczos, three lobes,
  * low-pass when made smaller, chroma at its true place) and then multiplied by the
  * matrix of the video, in f32; R'G'B' stays in the transfer and the primaries of the
- * video, except where an HDR video is tone-mapped. */
+ * video, except where an HDR video is tone-mapped. An interlaced frame becomes one
+ * progressive frame first (media_fields.h). */
 
 typedef enum lt_media_format {
     LT_MEDIA_F32 = 0, /* [h][w][3] float in [0, 1] */
@@ -64,8 +65,8 @@ LT_NODISCARD lt_status lt_media_reader_seek(lt_media_reader *reader, int64_t f);
 LT_NODISCARD lt_status lt_media_reader_next(lt_media_reader *reader, void *pixels,
                                             lt_frame *frame, int *end);
 
-/* The same without converting: *picture is the frame as decoded, in its own pixel format
- * and size, valid until the next call for the reader. Errors: as above. */
+/* The same without converting: *picture is the frame as decoded (progressive, see
+ * above), in its own pixel format and size, valid until the next call for the reader. Errors: as above. */
 LT_NODISCARD lt_status lt_media_reader_next_raw(lt_media_reader *reader,
                                                 const struct AVFrame **picture,
                                                 lt_frame *frame, int *end);

@@ -7,6 +7,7 @@
 #include "io/media_audio.h"
 #include "io/media_color.h"
 #include "io/media_out.h"
+#include "io/media_parts.h"
 
 /* A frame waits until the next one is put: only then is it known how long it is shown.
  * The encoder counts frames; ticks[] turns its numbers into PTS. */
@@ -37,6 +38,7 @@ static lt_status begin_part(lt_media_writer *w)
     AVStream *s = avformat_new_stream(o, NULL);
     if (!s) return LT_FAIL(LT_ERR_NOMEM, "opening a part");
     LT_TRY(lt_encoder_stream(s, &w->encode));
+    s->codecpar->codec_tag = lt_part_tag(s->codecpar->codec_id);
 cleanup:
     return st;
 }
@@ -84,6 +86,7 @@ static lt_status open_any(lt_media_writer **writer, const char *path,
     LT_TRY(lt_encoder_open(&w->enc, encode));
     LT_TRY(lt_to_frame_open(&w->convert, &encode->color, size, format, w->enc->pix_fmt,
                             encode->width, encode->height));
+    if (encode->expand) LT_TRY(lt_to_frame_expand(w->convert));
     if (clip) {
         const lt_media_output o = { .path = path, .encode = encode };
         LT_TRY(lt_mux_build(&w->mux, &o, NULL, 0));
@@ -185,6 +188,9 @@ static lt_status new_frame(const lt_media_writer *w, AVFrame **frame)
         f->pts = w->n;
         f->color_range = w->enc->color_range;
         f->colorspace = w->enc->colorspace;
+        f->color_primaries = w->enc->color_primaries;
+        f->color_trc = w->enc->color_trc;
+        f->chroma_location = w->enc->chroma_sample_location;
     }
     if (!f || av_frame_get_buffer(f, 0) < 0) {
         av_frame_free(&f);

@@ -11,28 +11,37 @@
  * own and are renamed when complete. */
 
 typedef struct lt_media_encode {
-    char codec[LT_MEDIA_NAME_MAX];   /* "libx264", or "ffv1" (lossless) */
-    char preset[LT_MEDIA_NAME_MAX];  /* of libx264: "ultrafast" ... "placebo" */
-    char pix_fmt[LT_MEDIA_NAME_MAX]; /* yuv420p, yuv422p, yuv444p, or these with
-                                        10le; ffv1 also bgr0, gbrp10le: lossless RGB */
-    double crf;                      /* of libx264: 0 .. 51 */
+    char codec[LT_MEDIA_NAME_MAX];   /* "libx264", "libx265", "ffv1" (lossless), "prores"
+                                        (422 HQ, or 4444 in yuv444p10le) */
+    char preset[LT_MEDIA_NAME_MAX];  /* of x264 and x265: "ultrafast" ... "placebo"; ""
+                                        = "medium"; the others have none */
+    char pix_fmt[LT_MEDIA_NAME_MAX]; /* yuv420p, yuv422p, yuv444p, or these with 10le;
+                                        ffv1 also bgr0, gbrp10le: lossless RGB; prores
+                                        yuv422p10le and yuv444p10le only */
+    double crf;                      /* of x264 and x265: 0 .. 51 */
     int32_t width, height;           /* pixels of the output */
     lt_rational sar;                 /* sample aspect */
     lt_rational time_base;           /* of every PTS given to a writer */
     lt_rational rate;                /* nominal frames a second */
     lt_media_color color;            /* tags, and how RGB becomes Y'CbCr */
-    int32_t has_matrix;              /* display matrix to carry */
+    int32_t expand; /* 1: color is HDR, the frames that are put were tone-mapped by a
+                       reader: the writer undoes it (what was clipped stays so) */
+    lt_media_light light; /* to carry, with an HDR color */
+    int32_t has_matrix;   /* display matrix to carry */
     int32_t display_matrix[9];
 } lt_media_encode;
 
-/* Settings that follow a source: libx264, crf 18, preset medium, yuv420p; size, sample
+/* Settings that follow a source: libx264, crf 18, its preset, yuv420p; size, sample
  * aspect, time base, rate, colour and display matrix of `info`. A full-range source
  * gives a full-range output. */
 lt_media_encode lt_media_encode_of(const lt_media_info *info);
 
+/* Bits of a sample in a pixel format, 0 when there is no such format. */
+int32_t lt_media_depth(const char *pix_fmt);
+
 /* Check settings without encoding.
- * Errors: CONFIG: unknown codec (names output.codec), crf or preset out of range, pixel
- * format unknown or not of this codec, odd size with subsampled chroma (both name
+ * Errors: CONFIG: unknown codec (names output.codec), crf or preset out of range or
+ * not of this codec, pixel format unknown or not of this codec, odd size with subsampled chroma (both name
  * output.pix_fmt and one that works); UNSUPPORTED (FFmpeg lacks the encoder). */
 LT_NODISCARD lt_status lt_media_check_encode(const lt_media_encode *encode);
 

@@ -178,8 +178,10 @@ static lt_status look_at_video(lt_run *r, findings *f)
     if (assumed[0])
         lt_log_warn(r->log, "the video does not say its colours; assumed: %s (%s)",
                     assumed, cfg->input.path);
-    if (f->info.hdr)
-        lt_log_warn(r->log, "high dynamic range is tone-mapped to BT.709 (%s)",
+    if (f->info.interlaced)
+        lt_log_warn(r->log,
+                    "the video is interlaced: each frame is made progressive, from its "
+                    "first field where something moves (%s)",
                     cfg->input.path);
     if (f->frames.n_missing || f->frames.n_repeated)
         lt_log_warn(r->log,
@@ -360,11 +362,38 @@ lt_media_encode lt_run_encode_options(const lt_run *r)
         e.width = r->work.width;
         e.height = r->work.height;
     }
-    if (r->info.hdr) /* the reader tone-maps */
-        e.color = (lt_media_color){
-            .primaries = 1, .transfer = 1, .matrix = 1, .range = 1, .chroma = 1
-        };
+    if (!r->info.hdr) return e;
+    if (lt_media_depth(e.pix_fmt) >= 10) { /* the reader tone-maps, the writer undoes it */
+        e.expand = 1;
+        return e;
+    }
+    e.light.has_mastering = e.light.has_content = 0;
+    e.color = (lt_media_color){
+        .primaries = 1, .transfer = 1, .matrix = 1, .range = 1, .chroma = 1
+    };
     return e;
+}
+
+/* What the output loses of the source's light and depth. */
+static void say_what_is_lost(const lt_run *r, const lt_media_encode *e)
+{
+    const int depth = lt_media_depth(e->pix_fmt);
+    const char *path = r->cfg->input.path;
+    if (e->expand)
+        lt_log_warn(r->log,
+                    "the model sees high dynamic range tone-mapped; the output has it "
+                    "again, up to 1000 cd/m2 and within BT.709 (%s)",
+                    path);
+    else if (r->info.hdr)
+        lt_log_warn(r->log,
+                    "high dynamic range is tone-mapped to BT.709 (%s): to keep it, set "
+                    "output.pix_fmt to yuv420p10le",
+                    path);
+    else if (depth < 10 && r->info.bit_depth > depth)
+        lt_log_warn(r->log,
+                    "the source has %d bits a sample and the output %d (%s): to keep 10, "
+                    "set output.pix_fmt to yuv420p10le",
+                    r->info.bit_depth, depth, path);
 }
 
 lt_media_output lt_run_output(const lt_run *r, const lt_media_encode *encode)
@@ -383,6 +412,7 @@ static lt_status check_output(lt_run *r)
     char dropped[256];
     const lt_media_encode encode = lt_run_encode_options(r);
     const lt_media_output out = lt_run_output(r, &encode);
+    say_what_is_lost(r, &encode);
     if (!r->cfg->output.path[0]) return LT_OK; /* preview, plan without -o */
     const lt_status st = lt_media_check_output(&out, dropped, sizeof(dropped));
     if (st == LT_OK && dropped[0])

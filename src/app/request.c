@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "models/defaults.h"
+
 /* ---- from the command line --------------------------------------------------------- */
 
 static lt_status apply(lt_config *cfg, const lt_setting *s)
@@ -94,6 +96,7 @@ static lt_status make_on_first(lt_app *app, int preview, lt_request *r)
     if (!preview) LT_TRY(default_output(&r->cfg));
     if (!preview) LT_TRY(job_folder(&app->cli, &r->cfg, r->job_dir));
     LT_TRY(lt_config_method_defaults(&r->cfg));
+    LT_TRY(lt_model_defaults(r->cfg.model.path, &r->cfg));
     LT_TRY(lt_config_check(&r->cfg));
 cleanup:
     free(input);

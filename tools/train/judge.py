@@ -5,9 +5,11 @@
 
 vae    mean PSNR of reconstructed frames.
 sd     pictures made from captions of reserved combinations. For each factor, which of
-       its values is in the picture? The one among whose true renders (SEEDS scenes that
-       otherwise follow the caption) is the nearest to it, by squared distance at half
-       size. The same question about true renders gives the judge's own error.
+       its values is in the picture? The one among whose true renders, which otherwise
+       follow the caption, is the nearest to it (squared distance at a quarter of the
+       size; objects of several sizes and turns, laid at every position over several
+       places). The same question about true renders, and about them after the
+       autoencoder, gives the judge's own error.
 ip2p   reserved edits: of the true edits to every value of the asked factor, which is
        nearest inside the mask, and PSNR to the source outside both masks.
 
@@ -24,9 +26,11 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import export
 import models
-from world import JUDGING, N_FACTORS, ROOT, SINGLE, WEATHER, World
+from world import JUDGING, N_FACTORS, PLACE, SINGLE, STYLE, TIME, WEATHER, World
 
-SIDE, SEEDS = 128, 48
+SIDE, GRID = 128, 32
+BACKS, TRIED, FORMS = 24, 4, 16
+CITY, NIGHT = 4, 3
 
 
 def held_out(n, offset=0):
@@ -44,10 +48,11 @@ def to_bytes(x):
     return x.permute(0, 2, 3, 1).numpy()
 
 
-def half(rgb):
-    h, w = rgb.shape[-3] // 2, rgb.shape[-2] // 2
-    x = rgb.astype(np.float32).reshape(*rgb.shape[:-3], h, 2, w, 2, 3)
-    return x.mean((-4, -2))
+def small(rgb):
+    """[n, h, w, c] to [n, GRID, GRID, c], as f32 in 0..1."""
+    k = rgb.shape[1] // GRID
+    x = rgb.astype(np.float32).reshape(len(rgb), GRID, k, GRID, k, -1)
+    return x.mean((2, 4)) / 255
 
 
 def sheet(path, rows):
@@ -57,12 +62,92 @@ def sheet(path, rows):
     Image.fromarray(np.concatenate(rows, 0)).save(path)
 
 
+class Align:
+    """Finds the true render nearest to a picture, wherever its object is.
+
+    A render is an object (rgb T, coverage M) over a place B. For a picture P, its
+    squared distance to all renders that show one object at all positions is
+    sum (P-B)^2 + sum M ((P-T)^2 - (P-B)^2), whose second sum is a correlation for every
+    shift of the object: one Fourier transform instead of a render for each."""
+
+    def __init__(self, world):
+        self.world, self.places, self.objects = world, {}, {}
+        shift = np.fft.fftfreq(2 * GRID, 1 / (2 * GRID))
+        near = np.abs(shift) <= GRID // 2
+        self.near = near[:, None] & near
+
+    def place(self, key):
+        """BACKS empty places [BACKS, GRID, GRID, 3] for (place, time, style)."""
+        if key not in self.places:
+            factors = [-1] * N_FACTORS
+            factors[PLACE], factors[TIME], factors[STYLE] = key
+            if key[0] == CITY:
+                factors[TIME] = -1
+            rgb, mask = self.world.render_small(held_out(BACKS, 10 ** 7), factors,
+                                                2 * GRID, 2 * GRID)
+            self.places[key] = small(fill(rgb, mask))
+        return self.places[key]
+
+    def object(self, key):
+        """Transforms of FORMS objects: coverage [FORMS, ...], coverage * rgb, and the sum
+        of coverage * rgb^2. key: all factors."""
+        if key in self.objects:
+            return self.objects[key]
+        want = np.tile(np.array(key, np.int32), (FORMS, 1))
+        if key[PLACE] == CITY:
+            want[:, TIME] = -1
+        r = self.world.render(held_out(FORMS, 2 * 10 ** 7), 2 * GRID, 2 * GRID, SINGLE,
+                              factors=want, mask=True, text=False)
+        rgb, m = small(r["rgb"]), small(r["mask"][..., None])
+        size = dict(s=(2 * GRID, 2 * GRID), axes=(1, 2))
+        out = (np.conj(np.fft.rfft2(m[..., 0], **size)),
+               np.conj(np.fft.rfft2(m * rgb, **size)), (m * rgb ** 2).sum((1, 2, 3)))
+        if len(self.objects) > 400:
+            self.objects.clear()
+        self.objects[key] = out
+        return out
+
+    def distance(self, p, key):
+        """To the nearest render that has the factors `key`."""
+        e = ((p - self.place((key[PLACE], key[TIME], key[STYLE]))) ** 2).sum(-1)
+        low = np.sort(e.reshape(BACKS, -1), 1)[:, :GRID * GRID // 2].sum(1)
+        e = e[np.argsort(low)[:TRIED]]  # the object hides less than half
+        cover, colour, own = self.object(key)
+        size = dict(s=(2 * GRID, 2 * GRID), axes=(-2, -1))
+        gain = np.fft.rfft2((p ** 2).sum(-1) - e, **size)[:, None] * cover
+        both = (np.fft.rfft2(p.transpose(2, 0, 1), **size).transpose(1, 2, 0) *
+                colour).sum(-1)
+        d = np.fft.irfft2(gain - 2 * both, **size) + own[:, None, None]
+        return float((e.sum((1, 2)) + d[..., self.near].min((1, 2))).min())
+
+    def read(self, p, want, f):
+        """Value of factor f in picture p, given that the others are as wanted."""
+        best = (np.inf, -1)
+        for v in range(len(self.world.values[f])):
+            key = list(want)
+            key[f], key[WEATHER] = v, 0
+            if key[PLACE] == CITY:
+                key[TIME] = NIGHT
+            best = min(best, (self.distance(p, tuple(map(int, key))), v))
+        return best[1]
+
+
+def fill(rgb, mask):
+    """Paint over what the mask covers, and the shadow below it, with its surroundings."""
+    w = (mask == 0).astype(np.float32)
+    for _ in range(2):
+        w = np.minimum.reduce([np.roll(w, s, a) for s in (-1, 0, 1) for a in (1, 2)])
+    w = np.minimum(w, np.roll(w, 2, 1))[..., None]
+    blur = lambda x: sum(np.roll(x, s, 2) for s in range(-8, 9))
+    return np.where(w > 0, rgb, blur(rgb * w) / np.maximum(blur(w), 1e-3))
+
+
 class Judge:
     def __init__(self, args):
         self.args = args
         self.world = World(args.library)
         self.vae = export.load_module("vae", args.demo).eval()
-        self.alphas = models.make_scheduler()
+        self.align = Align(self.world)
 
     @torch.no_grad()
     def decode(self, z):
@@ -115,33 +200,13 @@ class Judge:
             x = s.step(e, t, x).prev_sample
         return self.decode(x)
 
-    def choices(self, factors, f, offset):
-        """Half-size true renders of every value of factor f: [values, SEEDS, h, w, 3]."""
-        out = []
-        for v in range(len(self.world.values[f])):
-            want = np.tile(factors, (SEEDS, 1))
-            want[:, f] = v
-            if want[0, 3] == 4:
-                want[:, 4] = -1  # the city has its own time of day
-            try:
-                r = self.world.render(held_out(SEEDS, offset), SIDE // 2, SIDE // 2,
-                                      SINGLE, factors=want, text=False)["rgb"]
-            except ValueError:
-                return None
-            out.append(r.astype(np.float32))
-        return np.stack(out)
-
-    def nearest(self, pictures, factors, offset):
+    def nearest(self, pictures, factors):
         """Which share of the pictures shows the asked value of each factor."""
         right = {f: [] for f in range(N_FACTORS) if f != WEATHER}
-        for p, want in zip(half(pictures), factors):
+        for p, want in zip(small(pictures), factors):
             for f in right:
-                if f == 4 and want[3] == 4:
-                    continue
-                c = self.choices(want, f, offset)
-                if c is not None:
-                    d = ((c - p) ** 2).mean((2, 3, 4)).min(1)
-                    right[f].append(int(d.argmin()) == want[f])
+                if f != TIME or want[PLACE] != CITY:
+                    right[f].append(self.align.read(p, want, f) == want[f])
         return {self.world.factor_names[f]: round(float(np.mean(r)), 4)
                 for f, r in right.items() if r}
 
@@ -156,8 +221,16 @@ class Judge:
             sheet(Path(self.args.sheet) / "sd.png", rows)
             (Path(self.args.sheet) / "sd.txt").write_text("\n".join(r["caption"]) + "\n")
         want = r["factors_out"]
-        return {"captions": n, "right": self.nearest(made, want, 2 * 10 ** 6),
-                "right_of_true": self.nearest(r["rgb"][:n], want, 3 * 10 ** 6)}
+        return {"captions": n, "right": self.nearest(made, want),
+                "right_of_true": self.nearest(r["rgb"], want),
+                "right_of_true_through_the_vae":
+                    self.nearest(self.through_vae(r["rgb"]), want)}
+
+    @torch.no_grad()
+    def through_vae(self, rgb):
+        return np.concatenate([to_bytes(self.vae.decode(self.vae.encode(
+            to_tensor(rgb[i:i + 10])).latent_dist.mode()).sample)
+            for i in range(0, len(rgb), 10)])
 
     @torch.no_grad()
     def judge_ip2p(self):

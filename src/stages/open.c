@@ -331,6 +331,10 @@ static lt_status check_instruct(lt_run *r)
                        r->model->dir,
                        lt_config_option("method", "name")->choices[r->cfg->method.name],
                        (long long)r->c);
+    if (r->cfg->sampler.strength < 1)
+        return LT_FAIL(LT_ERR_CONFIG,
+                       "sampler.strength with an InstructPix2Pix model, which begins at "
+                       "noise alone: leave it at 1");
     const lt_status st = lt_instruct_open(r, 0, &p);
     lt_instruct_close(&p);
     return st;

@@ -239,6 +239,7 @@ static void test_refused(lt_comm *comm)
 {
     refuse(comm, LT_ERR_CONFIG, "--method frame", "method.name=adaflow", NULL);
     refuse(comm, LT_ERR_CONFIG, "sampler.steps", "sampler.steps=1", NULL);
+    refuse(comm, LT_ERR_CONFIG, "sampler.strength", "sampler.strength=0.5", NULL);
     refuse(comm, LT_ERR_NOINPUT, "nowhere", "sampler.latents=nowhere", NULL);
     refuse(comm, LT_ERR_DATA, "instruct.mkv", "sampler.latents=instruct.mkv", NULL);
     refuse(comm, LT_ERR_DATA, "no tensor `latents`",

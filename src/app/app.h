@@ -30,6 +30,7 @@ lt_status lt_cmd_status(lt_app *app);
 lt_status lt_cmd_verify(lt_app *app);
 lt_status lt_cmd_preview(lt_app *app);
 lt_status lt_cmd_report(lt_app *app);
+lt_status lt_cmd_eval(lt_app *app);
 lt_status lt_cmd_synth(lt_app *app);
 lt_status lt_cmd_models(lt_app *app);
 lt_status lt_cmd_doctor(lt_app *app);

@@ -44,6 +44,12 @@ typedef struct flag {
             offsetof(lt_cli, synth) + offsetof(lt_cli_synth, field), 0, 0, arg, help \
     }
 
+#define EVAL(name, field, arg, help)                                                   \
+    {                                                                                  \
+        name, 0, FLAG_TEXT, LT_CMD_EVAL,                                               \
+            offsetof(lt_cli, eval) + offsetof(lt_cli_eval, field), 0, 0, arg, help     \
+    }
+
 /* clang-format off */
 static const flag flags[] = {
     KEY("input", 'i', "input", "path", "FILE", "the video to edit"),
@@ -94,7 +100,19 @@ static const flag flags[] = {
     { "training", 0, FLAG_SWITCH, LT_CMD_SYNTH,
       offsetof(lt_cli, synth) + offsetof(lt_cli_synth, training), 0, 0, NULL,
       "refuse the combinations that are kept for judging" },
-    TEXT("threads", LT_CMD_EDITING | LT_CMD_RESUME | LT_CMD_MODELS, threads, "N",
+    EVAL("truth", truth, "FILE", "the true edit, frame for frame"),
+    EVAL("source", source, "FILE", "what was edited"),
+    EVAL("mask", mask, "PATH", "white = edited: video, folder, PNG or box:X,Y,WxH"),
+    EVAL("flow", flow, "FILE.h5", "motion of `synth --flow`; default: estimated"),
+    EVAL("scene", scene, "FILE", "the scene of the source: what is not given is rendered"),
+    EVAL("seed", seed, "N", "seed of the scene"),
+    { "edit", 0, FLAG_SET, LT_CMD_EVAL, 0, 0, 0, "FACTOR[=VALUE]",
+      "what the edit was to change in the scene; repeatable" },
+    EVAL("ss", ss, "TIME", "truth and source begin here, as the edit did"),
+    EVAL("to", to, "TIME", "truth and source end before this time"),
+    EVAL("curves", curves, "FILE.csv", "write the figures of every frame"),
+    TEXT("threads", LT_CMD_EVAL | LT_CMD_EDITING | LT_CMD_RESUME | LT_CMD_MODELS, threads,
+         "N",
          "threads of a process; default: all CPUs it may use"),
     SWITCH("help", 'h', LT_CMD_ALL, help, "show this"),
     SWITCH("version", 0, LT_CMD_ALL, version, "versions of longtake and its libraries"),

@@ -23,7 +23,8 @@ enum {
     LT_CMD_DOCTOR = 1 << 7,
     LT_CMD_SYNTH = 1 << 8,
     LT_CMD_REPORT = 1 << 9,
-    LT_CMD_ALL = (1 << 10) - 1,
+    LT_CMD_EVAL = 1 << 10,
+    LT_CMD_ALL = (1 << 11) - 1,
     LT_CMD_EDITING = LT_CMD_EDIT | LT_CMD_PLAN | LT_CMD_PREVIEW
 };
 
@@ -39,7 +40,7 @@ typedef struct lt_command {
     lt_status (*run)(lt_app *app);
 } lt_command;
 
-/* A value for the configuration, as the user gave it; of synth: one --edit. */
+/* A value for the configuration, as the user gave it; of synth and eval: one --edit. */
 typedef struct lt_setting {
     const char *section, *key; /* NULL: value is "section.key=value" of --set */
     const char *value;
@@ -53,6 +54,11 @@ typedef struct lt_cli_synth {
     int training;
 } lt_cli_synth;
 
+/* Options of eval, NULL: not given; its --edit are settings. */
+typedef struct lt_cli_eval {
+    const char *truth, *mask, *source, *flow, *scene, *seed, *ss, *to, *curves;
+} lt_cli_eval;
+
 /* What a command line says. Texts are borrowed from argv. */
 typedef struct lt_cli {
     const lt_command *command; /* NULL: none (--help, --version) */
@@ -64,6 +70,7 @@ typedef struct lt_cli {
     int fresh, allow_path_change, compare;
     const char *job, *at, *golden, *dtype, *cpu_path, *threads; /* NULL: not given */
     lt_cli_synth synth;
+    lt_cli_eval eval;
 } lt_cli;
 
 /* Read a command line; argv[0] is skipped. The caller frees *cli with lt_cli_free.

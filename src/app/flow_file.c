@@ -133,3 +133,105 @@ void lt_flow_file_close(lt_flow_file **f)
     free(*f);
     *f = NULL;
 }
+
+/* ---- reading ----------------------------------------------------------------------- */
+
+struct lt_flow_reader {
+    lt_flow_file f; /* open for reading */
+};
+
+/* A dataset of the shape that is asked for, and of numbers; else -1. */
+static hid_t find(const lt_flow_file *f, const char *name, int ndim, H5T_class_t class)
+{
+    const hsize_t want[4] = { (hsize_t)f->n, (hsize_t)f->height, (hsize_t)f->width, 2 };
+    hsize_t dims[H5S_MAX_RANK] = { 0 };
+    const hid_t set = H5Dopen2(f->file, name, H5P_DEFAULT);
+    if (set < 0) return -1;
+    const hid_t space = H5Dget_space(set), type = H5Dget_type(set);
+    int good = space >= 0 && type >= 0 && H5Tget_class(type) == class &&
+               H5Sget_simple_extent_ndims(space) == ndim &&
+               H5Sget_simple_extent_dims(space, dims, NULL) == ndim;
+    for (int i = 0; good && i < ndim; i++) good = dims[i] == want[i];
+    if (space >= 0) H5Sclose(space);
+    if (type >= 0) H5Tclose(type);
+    if (good) return set;
+    H5Dclose(set);
+    return -1;
+}
+
+static lt_status open_reader(lt_flow_file *f)
+{
+    if (!lt_file_exists(f->path))
+        return LT_FAIL(LT_ERR_NOINPUT, "no such file (--flow %s): check the name",
+                       f->path);
+    f->file = H5Fopen(f->path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    if (f->file < 0) {
+        H5Eclear2(H5E_DEFAULT);
+        return LT_FAIL(LT_ERR_DATA,
+                       "not an HDF5 file, or damaged (--flow %s): give one of "
+                       "`longtake synth --flow`",
+                       f->path);
+    }
+    f->flow = find(f, "/flow", 4, H5T_FLOAT);
+    f->visible = find(f, "/visible", 3, H5T_INTEGER);
+    if (f->flow >= 0 && f->visible >= 0) return LT_OK;
+    H5Eclear2(H5E_DEFAULT);
+    return LT_FAIL(LT_ERR_DATA,
+                   "no motion of this film (--flow %s): it needs /flow [%lld, %d, %d, 2] "
+                   "and /visible [%lld, %d, %d]",
+                   f->path, (long long)f->n, f->height, f->width, (long long)f->n,
+                   f->height, f->width);
+}
+
+lt_status lt_flow_reader_open(lt_flow_reader **out, const char *path, int64_t n,
+                              int32_t width, int32_t height)
+{
+    lt_status st = LT_OK;
+    lt_flow_reader *r = calloc(1, sizeof(*r));
+    if (!r) return LT_FAIL(LT_ERR_NOMEM, "out of memory (%s)", path);
+    r->f.n = n, r->f.width = width, r->f.height = height;
+    r->f.file = r->f.flow = r->f.visible = -1;
+    snprintf(r->f.path, sizeof(r->f.path), "%s", path);
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    LT_TRY(open_reader(&r->f));
+    *out = r;
+    r = NULL;
+cleanup:
+    lt_flow_reader_close(&r);
+    return st;
+}
+
+static herr_t read_frame(hid_t set, hid_t type, int ndim, const hsize_t *from,
+                         const hsize_t *count, void *data)
+{
+    const hid_t space = H5Dget_space(set);
+    const hid_t memory = H5Screate_simple(ndim, count, NULL);
+    herr_t r = H5Sselect_hyperslab(space, H5S_SELECT_SET, from, NULL, count, NULL);
+    if (r >= 0) r = H5Dread(set, type, memory, space, H5P_DEFAULT, data);
+    H5Sclose(memory);
+    H5Sclose(space);
+    return r;
+}
+
+lt_status lt_flow_reader_get(lt_flow_reader *r, int64_t t, float *flow, uint8_t *visible)
+{
+    const lt_flow_file *f = &r->f;
+    const hsize_t from[4] = { (hsize_t)t, 0, 0, 0 };
+    const hsize_t count[4] = { 1, (hsize_t)f->height, (hsize_t)f->width, 2 };
+    if (t < 0 || t >= f->n)
+        return LT_FAIL(LT_ERR_ARG, "flow of frame %lld (%s)", (long long)t, f->path);
+    if (read_frame(f->flow, H5T_NATIVE_FLOAT, 4, from, count, flow) >= 0 &&
+        read_frame(f->visible, H5T_NATIVE_UINT8, 3, from, count, visible) >= 0)
+        return LT_OK;
+    H5Eclear2(H5E_DEFAULT);
+    return LT_FAIL(LT_ERR_DATA, "frame %lld cannot be read (--flow %s): make it again",
+                   (long long)t, f->path);
+}
+
+void lt_flow_reader_close(lt_flow_reader **r)
+{
+    if (!r || !*r) return;
+    (void)shut(&(*r)->f);
+    free(*r);
+    *r = NULL;
+}

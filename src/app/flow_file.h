@@ -26,4 +26,16 @@ LT_NODISCARD lt_status lt_flow_file_commit(lt_flow_file *f);
 /* Free; without a commit before, nothing is left on disk. Accepts NULL and *NULL. */
 void lt_flow_file_close(lt_flow_file **f);
 
+/* The same file read frame by frame. n, width, height: of the motion that is wanted.
+ * Errors: NOINPUT, DATA (no HDF5, or not of this shape), NOMEM. */
+typedef struct lt_flow_reader lt_flow_reader;
+LT_NODISCARD lt_status lt_flow_reader_open(lt_flow_reader **out, const char *path,
+                                           int64_t n, int32_t width, int32_t height);
+void lt_flow_reader_close(lt_flow_reader **r); /* accepts NULL and *NULL */
+
+/* flow [height][width][2], visible [height][width] from frame t to t + 1, 0 <= t < n.
+ * Errors: ARG, DATA. */
+LT_NODISCARD lt_status lt_flow_reader_get(lt_flow_reader *r, int64_t t, float *flow,
+                                          uint8_t *visible);
+
 #endif

@@ -11,8 +11,8 @@
 
 typedef enum lt_film { LT_FILM_EDITED, LT_FILM_TRUTH, LT_FILM_SOURCE, LT_FILMS } lt_film;
 
-/* What is known of one frame; NaN where something was not given, or cannot be said. Arrays
- * are indexed by part (part.h), films by lt_film. */
+/* What is known of one frame; NaN where something was not given or cannot be said.
+ * Arrays are indexed by part (part.h), films by lt_film. */
 typedef struct lt_judged_frame {
     int64_t pixels[LT_PARTS];
     double error[LT_PARTS]; /* sum of (edited - truth)^2 over pixels and colours */

@@ -5,9 +5,9 @@
 
 #include "core/status.h"
 
-/* Motion between two frames, where nobody knows the true one. On a pyramid, from a shorter
- * side of 16 to 31 pixels down to the picture itself, four times a level: the second
- * picture is drawn back along the motion so far; then (u, v) minimises
+/* Motion between two frames, where nobody knows the true one. On a pyramid, from a
+ * shorter side of 16 to 31 pixels down to the picture itself, four times a level: the
+ * second picture is drawn back along the motion so far; then (u, v) minimises
  *     mean over 5 x 5 pixels of (d + gx (u - u0) + gy (v - v0))^2
  *     + 60 |(u, v) - mean of the four neighbours|^2      (15 steps of Jacobi)
  * with d the difference of luma (0 .. 255, smoothed by 1 2 1), g its slopes, (u0, v0) the

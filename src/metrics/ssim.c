@@ -79,7 +79,7 @@ static void box_of(const lt_ssim_pair *p, int32_t box[4])
     box[0] = x0, box[1] = y0, box[2] = x1, box[3] = y1;
 }
 
-/* The corner stays at even coordinates at every scale: a box halves as the whole would. */
+/* The corner stays at even places at every scale: a box halves as the whole would. */
 static picture load(lt_ssim_room *r, const lt_ssim_pair *p)
 {
     int32_t box[4] = { 0, 0, p->w, p->h };

@@ -132,7 +132,7 @@ static void test_nothing(world *k)
     CHECK(v.ssim[LT_PART_OUTSIDE] > 0.99);
 }
 
-/* The film two pixels to the right, always: wrong in place, right in motion and colour. */
+/* The film two pixels to the right, always: wrong in place, not in motion or colour. */
 static void test_shift(world *k)
 {
     for (int t = 0; t < N; t++)
@@ -204,7 +204,7 @@ static void test_frozen(world *k)
     CHECK(v.accuracy == 1 && v.drift[0] == 0 && v.drift_psnr == 0);
 }
 
-/* One frame lighter by 12 levels: flicker is 12 sqrt(6 / 16 / (N - 2)), by its formula. */
+/* One frame lighter by 12: flicker is 12 sqrt(6 / 16 / (N - 2)), by its formula. */
 static void test_flash(world *k)
 {
     const int a = 12;

@@ -402,6 +402,11 @@ static void test_tree(void)
     CHECK(d.features.ensemble == 1);
     lt_config_free(&c);
     CHECK(lt_config_default(&c) == LT_OK);
+    CHECK(lt_config_load(&c, NULL, in(configs, "instruct.yaml")) == LT_OK);
+    CHECK(lt_config_method_defaults(&c) == LT_OK && lt_config_check(&c) == LT_OK);
+    CHECK(c.method.name == LT_METHOD_FRAME && c.sampler.image_guidance == 1.5);
+    lt_config_free(&c);
+    CHECK(lt_config_default(&c) == LT_OK);
     CHECK(lt_config_load(&c, NULL, in(configs, "tokenflow.yaml")) == LT_OK);
     CHECK(lt_config_method_defaults(&c) == LT_OK && lt_config_check(&c) == LT_OK);
     CHECK(c.method.name == LT_METHOD_TOKENFLOW && c.sampler.inversion_steps == 500);

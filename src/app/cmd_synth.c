@@ -260,6 +260,7 @@ static lt_media_encode encode_of(const order *o, int lossless, double crf)
     lt_media_encode e = { .width = o->width, .height = o->height, .crf = crf };
     const int even = o->width % 2 == 0 && o->height % 2 == 0;
     snprintf(e.codec, sizeof(e.codec), "%s", lossless ? "ffv1" : "libx264");
+    if (!lossless) snprintf(e.preset, sizeof(e.preset), "medium"); /* ffv1 has none */
     snprintf(e.pix_fmt, sizeof(e.pix_fmt), "%s",
              lossless ? "bgr0"
              : even   ? "yuv420p"

@@ -5,6 +5,7 @@ static const char *const edit_examples[] = {
     "longtake edit -i clip.mp4 --model models/sd15 --prompt \"a silver robot\"",
     "longtake edit configs/draft.yaml -i clip.mp4 --model models/sd15 --prompt \"...\"",
     "longtake edit job.yaml --set attention.slim=shared --seed 7 -o robot.mp4",
+    "longtake edit job.yaml --mask masks/ --set mask.dilate=6 --set mask.feather=12",
     "mpirun -n 8 longtake edit job.yaml      (stop it with kill -USR1 of mpirun)",
     NULL
 };

@@ -457,6 +457,17 @@ static lt_status make_identity(lt_run *r, const lt_run_env *env, const findings 
     return lt_config_sha256(r->cfg, id->config_sha256);
 }
 
+static lt_status compare_mask_fact(const stored_job *s, const findings *f,
+                                   const char *path)
+{
+    const char *was = lt_facts_get(&s->facts, "mask_sha256");
+    if (!was || !strcmp(was, f->mask.sha256)) return LT_OK;
+    return LT_FAIL(LT_ERR_CONFIG,
+                   "the mask is not the one this file was written with: other content "
+                   "(%s, job.mask_sha256): take the line out to use it as it is",
+                   path);
+}
+
 /* A job.yaml that was given must describe what is found here. */
 static lt_status check_given_facts(const lt_facts *given, const findings *f,
                                    const char *mask)
@@ -469,8 +480,7 @@ static lt_status check_given_facts(const lt_facts *given, const findings *f,
         st = compare_fact(&s, "model_sha256", f->model_sha256, "the model",
                           "job.model_sha256");
     if (st == LT_OK && given_mask && !strcmp(given_mask, mask))
-        st = compare_fact(&s, "mask_sha256", f->mask.sha256, "the mask",
-                          "job.mask_sha256");
+        st = compare_mask_fact(&s, f, mask);
     if (st == LT_OK)
         st = compare_fact(&s, "latents_sha256", f->latents_sha256,
                           "the file of sampler.latents", "job.latents_sha256");
@@ -609,7 +619,11 @@ static lt_status open_all(lt_run *r, const lt_facts *facts, const lt_run_env *en
     if (st == LT_OK) st = open_sizes(r, f);
     if (st == LT_OK && r->model->unet) st = check_model(r);
     if (st == LT_OK && r->rank == 0) st = check_output(r);
-    if (st == LT_OK && !env->no_job) st = check_given_facts(facts, f, r->cfg->mask.path);
+    if (st == LT_OK && !env->no_job) {
+        /* going on in a folder, another mask is rendered */
+        const char *mask = env->resume_only ? "" : r->cfg->mask.path;
+        st = check_given_facts(facts, f, mask);
+    }
     LT_TRY(lt_comm_agree(r->comm, st));
     say_mask(r);
     if (!env->no_job) LT_TRY(open_job(r, env, f));

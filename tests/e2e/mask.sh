@@ -70,9 +70,14 @@ sha256sum <a.mkv | cmp -s want - && fail "dilation and feather change nothing"
 edit a.mkv 1 1 --mask masks --set mask.feather=4 --codec ffv1
 sha256sum <a.mkv | cmp -s want - && fail "feather changes nothing"
 mv masks/frame_9.png keep.png && cp masks/frame_30.png masks/frame_9.png
-edit a.mkv 1 1 --mask masks --codec ffv1
+"$LONGTAKE" resume -q a.job >/dev/null
 sha256sum <a.mkv | cmp -s want - && fail "a changed picture changes nothing"
+cp a.job/job.yaml changed.yaml
 mv keep.png masks/frame_9.png
+got=0
+"$LONGTAKE" edit -q changed.yaml -o y.mkv 2>err || got=$?
+[ "$got" -eq 78 ] && grep -q 'masks, job.mask_sha256' err ||
+    fail "exit code $got for a job.yaml of another mask: $(cat err)"
 rendered=$(units render a)
 edit a.mkv 1 1 --mask masks --codec ffv1
 sha256sum <a.mkv | diff want - || fail "the first mask again gives other bytes"

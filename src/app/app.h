@@ -35,6 +35,10 @@ lt_status lt_cmd_synth(lt_app *app);
 lt_status lt_cmd_models(lt_app *app);
 lt_status lt_cmd_doctor(lt_app *app);
 
+/* Render what the options of synth in app->cli say, and print nothing: the work of one
+ * process (cmd_synth.c). Errors: those of `longtake synth`. */
+LT_NODISCARD lt_status lt_app_synth(lt_app *app);
+
 /* Run `work` on rank 0 while the others wait; collective, the status is everybody's. */
 LT_NODISCARD lt_status lt_app_alone(lt_app *app, lt_status (*work)(lt_app *app));
 

@@ -5,12 +5,6 @@
 #include "app/request.h"
 #include "methods/method.h"
 
-/* What the last line says; taken before the run is closed. */
-typedef struct summary {
-    int64_t n_frames, n_clips, n_segments, bytes_gathered;
-    int resumed; /* the folder had a job before */
-} summary;
-
 /* JOB/log/rank-00000.log; a log that cannot be opened does not stop the work. */
 static void open_log_file(lt_app *app, lt_run *run)
 {
@@ -31,9 +25,9 @@ static void say_where(lt_app *app, const lt_run *run)
         lt_log_info(app->log, "continuing what an earlier run has begun");
 }
 
-static summary sum_up(const lt_run *run)
+static lt_edit_summary sum_up(const lt_run *run)
 {
-    return (summary){ .n_frames = run->n_frames,
+    return (lt_edit_summary){ .n_frames = run->n_frames,
                       .n_clips = run->layout.n_clips,
                       .n_segments = run->layout.n_segments,
                       .bytes_gathered = run->bytes_gathered,
@@ -54,7 +48,7 @@ static lt_status close_run(lt_app *app, lt_run **run, lt_status st)
     return lt_comm_agree(app->comm, st);
 }
 
-static lt_status print_result(lt_app *app, const lt_request *r, const summary *s)
+static lt_status print_result(lt_app *app, const lt_request *r, const lt_edit_summary *s)
 {
     const double seconds = lt_app_clock() - app->started;
     char took[LT_UNIT_TEXT_MAX];
@@ -71,12 +65,11 @@ static lt_status print_result(lt_app *app, const lt_request *r, const summary *s
     return LT_OK;
 }
 
-/* Collective. */
-static lt_status run_job(lt_app *app, const lt_request *r, int resume_only)
+lt_status lt_app_edit(lt_app *app, const lt_request *r, int resume_only,
+                      lt_edit_summary *s)
 {
     lt_status st = LT_OK;
     lt_run *run = NULL;
-    summary s = { 0 };
     lt_run_env env = lt_app_env(app);
     env.resume_only = resume_only;
     snprintf(env.job_dir, sizeof(env.job_dir), "%s", r->job_dir);
@@ -85,12 +78,19 @@ static lt_status run_job(lt_app *app, const lt_request *r, int resume_only)
     open_log_file(app, run);
     say_where(app, run);
     st = lt_method_get(&r->cfg)->run(run);
-    s = sum_up(run);
+    *s = sum_up(run);
     LT_TRY(close_run(app, &run, st));
-    LT_TRY(print_result(app, r, &s));
 cleanup:
     lt_run_discard(&run);
     return lt_request_status(r, st);
+}
+
+/* Collective. */
+static lt_status run_job(lt_app *app, const lt_request *r, int resume_only)
+{
+    lt_edit_summary s = { 0 };
+    const lt_status st = lt_app_edit(app, r, resume_only, &s);
+    return st == LT_OK ? print_result(app, r, &s) : st;
 }
 
 lt_status lt_cmd_edit(lt_app *app)

@@ -457,7 +457,7 @@ static lt_status print_result(const lt_app *app, const order *o)
 }
 
 /* Frames are drawn in order into one encoder: the work of one process. */
-static lt_status run(lt_app *app)
+static lt_status make(lt_app *app, int say)
 {
     lt_status st = LT_OK;
     order *o = calloc(1, sizeof(*o));
@@ -465,10 +465,14 @@ static lt_status run(lt_app *app)
     LT_TRY(take_order(o, &app->cli));
     lt_app_catch_signals(app);
     LT_TRY(render(app, o));
-    LT_TRY(print_result(app, o));
+    if (say) LT_TRY(print_result(app, o));
 cleanup:
     free(o);
     return st;
 }
+
+static lt_status run(lt_app *app) { return make(app, 1); }
+
+lt_status lt_app_synth(lt_app *app) { return make(app, 0); }
 
 lt_status lt_cmd_synth(lt_app *app) { return lt_app_alone(app, run); }

@@ -28,4 +28,17 @@ lt_status lt_request_status(const lt_request *request, lt_status st);
 
 void lt_request_free(lt_request *request); /* accepts a zeroed one */
 
+/* What an edit did. */
+typedef struct lt_edit_summary {
+    int64_t n_frames, n_clips, n_segments, bytes_gathered;
+    int resumed; /* the folder had a job before */
+} lt_edit_summary;
+
+/* Collective. Make or continue the job of a request: `longtake edit` without its output
+ * (cmd_edit.c). The job's log file stays open until lt_log_drop_file.
+ *   resume_only  1: the folder must exist
+ * Errors: those of lt_run_open and of the stages; STOPPED. */
+LT_NODISCARD lt_status lt_app_edit(lt_app *app, const lt_request *request,
+                                   int resume_only, lt_edit_summary *summary);
+
 #endif

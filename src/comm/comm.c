@@ -9,6 +9,7 @@
 int lt_comm_rank(const lt_comm *c) { return c->rank; }
 int lt_comm_size(const lt_comm *c) { return c->size; }
 int lt_comm_failed_together(const lt_comm *c) { return c->failed_together; }
+void lt_comm_forget_failure(lt_comm *c) { c->failed_together = 0; }
 
 lt_status lt_comm_open_self(lt_comm **c)
 {

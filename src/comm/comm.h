@@ -71,4 +71,7 @@ LT_NODISCARD lt_status lt_comm_agree(lt_comm *c, lt_status local);
 /* 1 after an lt_comm_agree that found a failure: all ranks know, one of them reports. */
 int lt_comm_failed_together(const lt_comm *c);
 
+/* Go on after such a failure: it is dealt with, and the next one counts anew. */
+void lt_comm_forget_failure(lt_comm *c);
+
 #endif

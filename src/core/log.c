@@ -61,6 +61,15 @@ lt_status lt_log_add_file(lt_log *log, const char *file)
     return LT_OK;
 }
 
+void lt_log_drop_file(lt_log *log)
+{
+    pthread_mutex_lock(&log->mutex);
+    FILE *f = log->file;
+    log->file = NULL;
+    if (f) fclose(f);
+    pthread_mutex_unlock(&log->mutex);
+}
+
 void lt_log_close(lt_log *log)
 {
     if (!log) return;

@@ -56,6 +56,9 @@ bool lt_log_shows(const lt_log *log, lt_log_level level);
  * when there is one. */
 LT_NODISCARD lt_status lt_log_add_file(lt_log *log, const char *file);
 
+/* Close that file, so that the next job of the process can have its own; none is fine. */
+void lt_log_drop_file(lt_log *log);
+
 /* For progress: a plain line (above level ERROR only), or the text of the bar, which
  * stays at the bottom of the terminal; "" takes the bar away. Messages clear the bar and
  * draw it again. */

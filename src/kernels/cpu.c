@@ -92,6 +92,7 @@ lt_status lt_kernels_limit_isa(lt_cpu_path path)
     case LT_PATH_AMX_BF16: isa = dnnl_cpu_isa_avx512_core_amx; break;
     }
     if (dnnl_set_max_cpu_isa(isa) == dnnl_success) return LT_OK;
+    if (dnnl_get_effective_cpu_isa() == isa) return LT_OK; /* by an earlier job */
     return LT_FAIL(LT_ERR_INTERNAL, "oneDNN is in use already, too late to hold it to %s",
                    lt_cpu_path_name(path));
 }

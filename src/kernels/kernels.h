@@ -89,7 +89,8 @@ int lt_kernels_list(const lt_kernels **out, int cap);
 /* Hold oneDNN to the instructions of a path, so that a chosen path is what really runs
  * on a CPU that has more. It must come before the first linear or convolution of the
  * process, and holds for ever: call it once at the start of a program, with the path of
- * the job. LT_PATH_REF changes nothing.  Errors: INTERNAL (too late). */
+ * the job (again with the same path is fine). LT_PATH_REF changes nothing.
+ * Errors: INTERNAL (too late). */
 LT_NODISCARD lt_status lt_kernels_limit_isa(lt_cpu_path path);
 
 /* A pool of n >= 1 threads prepared for the kernels (each worker keeps libraries to

@@ -7,7 +7,7 @@
 
 /* ---- segments ---------------------------------------------------------------------- */
 
-/* Collective. A finished segment needs its inversion and matches no more. */
+/* Collective. Some shards of a finished segment are needed no more. */
 static lt_status drop_stage(lt_run *r, const lt_segment *s, const char *stage)
 {
     int64_t n = 0;
@@ -22,10 +22,13 @@ static lt_status drop_stage(lt_run *r, const lt_segment *s, const char *stage)
     return st;
 }
 
+/* Collective. What an edited segment leaves behind; also of one that an earlier run has
+ * edited, since a kill may have come in between. */
 static lt_status finish_segment(lt_run *r, int64_t segment)
 {
     const lt_segment *s = &r->layout.segment[segment];
     lt_status st = LT_OK;
+    LT_TRY(lt_edit_forget_states(r, segment));
     if (r->cfg->run.keep == LT_KEEP_NONE) LT_TRY(drop_stage(r, s, "inversion"));
     if (r->cfg->run.keep == LT_KEEP_NONE) LT_TRY(drop_stage(r, s, "match"));
     if (lt_method_needs_features(r->cfg)) lt_features_forget(r, s->first, s->n);
@@ -39,11 +42,12 @@ lt_status lt_edit_segments(lt_run *r, lt_segment_fn *fn)
     int64_t done = 0, frames = 0;
     lt_status st =
         lt_comm_agree(r->comm, lt_levels_make(r->cfg, &r->model->scheduler, &levels));
-    for (int64_t s = 0; st == LT_OK && s < r->layout.n_segments; s++)
-        if (lt_edit_segment_done(r, s)) {
-            done += r->layout.segment[s].n_blocks;
-            frames += r->layout.segment[s].n;
-        }
+    for (int64_t s = 0; st == LT_OK && s < r->layout.n_segments; s++) {
+        if (!lt_edit_segment_done(r, s)) continue;
+        done += r->layout.segment[s].n_blocks;
+        frames += r->layout.segment[s].n;
+        st = finish_segment(r, s);
+    }
     for (int64_t s = 0; st == LT_OK && s < r->layout.n_segments; s++) {
         if (lt_edit_segment_done(r, s)) continue;
         lt_progress_stage(r->progress, "edit", done, r->layout.n_blocks, frames,

@@ -10,15 +10,21 @@
 
 /* ---- what a rank holds ------------------------------------------------------------- */
 
+/* The numbers of a segment's blocks; NULL without memory. */
+static int64_t *blocks_of(const lt_segment *s)
+{
+    int64_t *unit = malloc((size_t)s->n_blocks * sizeof(*unit));
+    for (int64_t i = 0; unit && i < s->n_blocks; i++) unit[i] = s->first_block + i;
+    return unit;
+}
+
 static lt_status open_share(lt_edit *e)
 {
     lt_run *r = e->r;
     const lt_layout *l = &r->layout;
     e->clip_from = calloc((size_t)r->size + 1, sizeof(*e->clip_from));
-    e->unit = malloc((size_t)e->segment->n_blocks * sizeof(*e->unit));
+    e->unit = blocks_of(e->segment);
     if (!e->clip_from || !e->unit) return LT_FAIL(LT_ERR_NOMEM, "out of memory (edit)");
-    for (int64_t i = 0; i < e->segment->n_blocks; i++)
-        e->unit[i] = e->segment->first_block + i;
     lt_layout_assign(l, e->number, r->size, e->clip_from);
     e->first_clip = e->clip_from[r->rank];
     e->n_clips = e->clip_from[r->rank + 1] - e->first_clip;
@@ -156,7 +162,7 @@ cleanup:
 }
 
 /* Collective. Two generations of the state are kept, none after the end. */
-static lt_status forget_states(lt_edit *e, int final)
+static lt_status forget_old(lt_edit *e, int final)
 {
     const int64_t below = final ? INT64_MAX : e->saved;
     e->saved = e->step;
@@ -183,7 +189,7 @@ static lt_status save(lt_edit *e, int final)
     r->bytes_gathered += e->bytes_gathered;
     e->bytes_read = e->bytes_gathered = 0;
     e->t0 = lt_run_clock();
-    return st == LT_OK ? forget_states(e, final) : st;
+    return st == LT_OK ? forget_old(e, final) : st;
 }
 
 /* Collective. Was any rank asked to stop? */
@@ -219,6 +225,17 @@ int lt_edit_segment_done(lt_run *r, int64_t segment)
     for (int64_t b = s->first_block; b < s->first_block + s->n_blocks; b++)
         if (!lt_job_done(r->job, "edit", b, LT_NO_STEP)) return 0;
     return 1;
+}
+
+lt_status lt_edit_forget_states(lt_run *r, int64_t segment)
+{
+    const lt_segment *s = &r->layout.segment[segment];
+    int64_t *unit = blocks_of(s);
+    lt_status st = lt_comm_agree(
+        r->comm, unit ? LT_OK : LT_FAIL(LT_ERR_NOMEM, "out of memory (edit)"));
+    if (st == LT_OK) st = lt_run_forget_states(r, STATE, unit, s->n_blocks, INT64_MAX);
+    free(unit);
+    return st;
 }
 
 lt_status lt_stage_edit(lt_run *r, const lt_levels *levels, int64_t segment,

@@ -35,6 +35,10 @@ LT_NODISCARD lt_status lt_stage_edit(lt_run *r, const lt_levels *levels, int64_t
 /* 1 when all blocks of the segment have their result. */
 int lt_edit_segment_done(lt_run *r, int64_t segment);
 
+/* Collective. Forget the states of a segment that has its results; none may be there.
+ * Errors: those of lt_run_forget. */
+LT_NODISCARD lt_status lt_edit_forget_states(lt_run *r, int64_t segment);
+
 /* Guidance and one scheduler step: x [n, h, w, c] f32 from t to the level `prev`.
  * pred [2 n, h, w, c] f32: negative branch, then edit branch; it is overwritten. */
 LT_NODISCARD lt_status lt_edit_step(lt_run *r, int t, int prev, lt_tensor *pred,

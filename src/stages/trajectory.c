@@ -85,13 +85,26 @@ static lt_status carry_round(lt_run *r, const lt_trajectory *t, const int64_t *b
     return st;
 }
 
+/* The blocks first .. first + n - 1 that are done or not; returns how many. */
+static int64_t blocks_that_are(lt_run *r, const lt_trajectory *t, int done, int64_t first,
+                               int64_t n, int64_t *block)
+{
+    int64_t found = 0;
+    for (int64_t b = first; b < first + n; b++)
+        if (!lt_job_done(r->job, t->stage, b, LT_NO_STEP) == !done) block[found++] = b;
+    return found;
+}
+
 lt_status lt_run_trajectories(lt_run *r, const lt_trajectory *t, int64_t first, int64_t n)
 {
     int64_t left = 0, *todo = malloc((size_t)(n ? n : 1) * sizeof(*todo));
     lt_status st = lt_comm_agree(
         r->comm, todo ? LT_OK : LT_FAIL(LT_ERR_NOMEM, "out of memory (units)"));
-    for (int64_t b = first; st == LT_OK && b < first + n; b++)
-        if (!lt_job_done(r->job, t->stage, b, LT_NO_STEP)) todo[left++] = b;
+    if (st == LT_OK) { /* left by a kill behind the commit of a result */
+        left = blocks_that_are(r, t, 1, first, n, todo);
+        st = lt_run_forget_states(r, t->state, todo, left, INT64_MAX);
+    }
+    if (st == LT_OK) left = blocks_that_are(r, t, 0, first, n, todo);
     for (int64_t i = 0; st == LT_OK && i < left; i += r->size)
         st = carry_round(r, t, todo + i, left - i < r->size ? left - i : r->size);
     free(todo);

@@ -20,6 +20,7 @@ resume_equals() {
     digest "$1.mp4" >got
     diff want got || fail "$1: other bytes after resuming"
     "$LONGTAKE" verify -q "$1.job" >/dev/null || fail "$1: verify finds damage"
+    [ -z "$(find "$1.job/shards" -name '*state*')" ] || fail "$1: states are left"
     rm -rf "$1.mp4" "$1.job"
 }
 

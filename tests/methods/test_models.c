@@ -1,17 +1,20 @@
-/* The whole AdaFlow edit on every kind of model - linear projections and v prediction,
- * odd levels, bf16 - with joint attention slimmed, and the same bytes of every shard and
- * of the video with 1, 2 and 3 threads. */
+/* Whole edits with AdaFlow and TokenFlow on every kind of model - linear projections and
+ * v prediction, odd levels, bf16 - with joint attention slimmed, and the same bytes of
+ * every shard and of the video with 1, 2 and 3 threads. */
 #include "method_run.h"
 
 typedef struct model_case {
     const char *model, *dtype, *path; /* values of model.dtype and run.cpu_path */
     const char *slim;
+    const char *method, *budget; /* of method.name and attention.kv_budget */
 } model_case;
 
 static const model_case cases[] = {
-    { "sd21-tiny", "f32", "auto", "query" },
-    { "odd-tiny", "f32", "auto", "shared" },
-    { "sd15-tiny", "bf16", "avx512_bf16", "query" },
+    { "sd21-tiny", "f32", "auto", "query", "adaflow", "2" },
+    { "odd-tiny", "f32", "auto", "shared", "adaflow", "2" },
+    { "sd15-tiny", "bf16", "avx512_bf16", "query", "adaflow", "2" },
+    { "odd-tiny", "f32", "auto", "shared", "tokenflow", "2" }, /* pieces combined */
+    { "sd21-tiny", "bf16", "avx512_bf16", "query", "tokenflow", "0" },
 };
 
 typedef struct listing {
@@ -61,6 +64,10 @@ static void settings(lt_config *cfg, const model_case *c, int threads)
     set(cfg, "sampler.steps=3");
     set(cfg, "sampler.inversion_steps=3");
     set(cfg, "features.ensemble=2");
+    snprintf(text, sizeof(text), "method.name=%s", c->method);
+    set(cfg, text);
+    snprintf(text, sizeof(text), "attention.kv_budget=%s", c->budget);
+    set(cfg, text);
     snprintf(text, sizeof(text), "attention.slim=%s", c->slim);
     set(cfg, text);
     snprintf(text, sizeof(text), "model.dtype=%s", c->dtype);
@@ -69,6 +76,7 @@ static void settings(lt_config *cfg, const model_case *c, int threads)
     set(cfg, text);
     snprintf(text, sizeof(text), "run.threads=%d", threads);
     set(cfg, text);
+    OK(lt_config_method_defaults(cfg));
 }
 
 static listing run_case(lt_comm *comm, const model_case *c, int threads)
@@ -90,7 +98,8 @@ static listing run_case(lt_comm *comm, const model_case *c, int threads)
 static void check_case(lt_comm *comm, const model_case *c)
 {
     listing one = run_case(comm, c, 1);
-    CHECK(strstr(one.text, "inversion") && strstr(one.text, "match"));
+    CHECK(strstr(one.text, "inversion"));
+    CHECK(!strstr(one.text, "match") == !strcmp(c->method, "tokenflow"));
     for (int threads = 2; threads <= 3; threads++) {
         listing more = run_case(comm, c, threads);
         if (strcmp(one.text, more.text) != 0)
@@ -115,7 +124,7 @@ int main(void)
         if (!strcmp(cases[i].dtype, "bf16") &&
             !lt_cpu_path_supported(LT_PATH_AVX512_BF16))
             continue;
-        printf("%s %s\n", cases[i].model, cases[i].dtype);
+        printf("%s %s %s\n", cases[i].method, cases[i].model, cases[i].dtype);
         check_case(comm, &cases[i]);
     }
     lt_comm_close(&comm);

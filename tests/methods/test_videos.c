@@ -56,18 +56,22 @@ static void check_preview(const lt_config *cfg, lt_comm *comm, const uint8_t *fi
 }
 
 /* With one frame the joint pass is plain attention and propagation the identity, so
- * AdaFlow is the frame edited alone. */
+ * AdaFlow and TokenFlow are the frame edited alone; with a start in the middle, too. */
 static void test_one(lt_comm *comm, const uint8_t *film)
 {
-    float *x[2];
+    static const char *const method[] = { "method.name=adaflow", "method.name=frame",
+                                          "method.name=tokenflow" };
+    float *x[3];
     int64_t n = 0;
     CHECK(write_clip(film, 1, WIDTH, HEIGHT, "edge.mkv"));
-    for (int m = 0; m < 2; m++) {
+    for (int m = 0; m < 3; m++) {
         lt_config cfg = { 0 };
-        settings(&cfg, m ? "method.name=frame" : "method.name=adaflow");
+        settings(&cfg, method[m]);
+        set(&cfg, "sampler.strength=0.9");
+        OK(lt_config_method_defaults(&cfg));
         lt_run *r = run_method(&cfg, comm, "one.job");
         CHECK(r->n_frames == 1 && r->layout.n_clips == 1);
-        if (!m) check_identity(r, 0);
+        if (m == 0) check_identity(r, 0);
         check_output(r);
         x[m] = final_latents(r);
         n = r->h * r->w * r->c;
@@ -75,11 +79,10 @@ static void test_one(lt_comm *comm, const uint8_t *film)
         check_preview(&cfg, comm, film, x[m]);
         lt_config_free(&cfg);
     }
-    const double e = relative_error(x[0], x[1], n);
-    printf("  one frame: adaflow from frame %.1e\n", e);
-    CHECK(e <= 1e-4);
-    free(x[0]);
-    free(x[1]);
+    const double e = relative_error(x[0], x[1], n), t = relative_error(x[2], x[1], n);
+    printf("  one frame: adaflow from frame %.1e, tokenflow %.1e\n", e, t);
+    CHECK(e <= 1e-4 && t <= 1e-4);
+    for (int m = 0; m < 3; m++) free(x[m]);
 }
 
 static void test_two(lt_comm *comm, const uint8_t *film)

@@ -354,6 +354,55 @@ static void test_levels(void)
     lt_levels_free(&l);
 }
 
+/* SDEdit: the last steps, one less than the share; levels nobody reads are not made. */
+static void test_strength(void)
+{
+    lt_scheduler s;
+    lt_config cfg;
+    lt_levels l = { 0 };
+    OK(lt_scheduler_load(LT_GOLDEN "/models/sd15-tiny", &s));
+    OK(lt_config_default(&cfg));
+    const double share[] = { 1, 0.99, 0.9, 0.58, 0.04 };
+    const int64_t steps[] = { 50, 48, 44, 28, 1 };
+    for (int i = 0; i < 5; i++) {
+        cfg.sampler.strength = share[i];
+        CHECK(lt_levels_steps(&cfg) == steps[i]);
+    }
+    cfg.sampler.strength = 0.9;
+    cfg.attention.inject = 0.5;
+    cfg.attention.inject_features = 0;
+    OK(lt_levels_make(&cfg, &s, &l)); /* the noisiest, and the first 22 of 44 */
+    CHECK(l.n_steps == 44 && l.sampling[0] == 861 && l.sampling[43] == 1);
+    CHECK(l.n_inversion == 50 && l.n_kept == 23 && l.kept[22] == 981 && l.kept[0] == 441);
+    lt_levels_free(&l);
+    cfg.sampler.noise = LT_NOISE_GAUSSIAN;
+    OK(lt_levels_make(&cfg, &s, &l));
+    CHECK(l.n_inversion == 44 && l.n_kept == 22 && l.kept[21] == 861);
+    lt_levels_free(&l);
+    cfg.attention.inject = 0;
+    OK(lt_levels_make(&cfg, &s, &l));
+    CHECK(l.n_inversion == 0 && l.n_kept == 0 && !lt_levels_inverts(&cfg));
+    lt_levels_free(&l);
+    cfg.method.name = LT_METHOD_TOKENFLOW; /* matches frames with the source */
+    OK(lt_levels_make(&cfg, &s, &l));
+    CHECK(l.n_kept == 44 && l.n_inversion == 44 && lt_levels_inverts(&cfg));
+    lt_levels_free(&l);
+    lt_config_free(&cfg);
+}
+
+static void test_neighbours(void)
+{
+    const int64_t begin[] = { 0, 8, 16, 24, 32 };
+    lt_layout l = { 0 };
+    OK(lt_layout_make(37, begin, 5, 3, &l));
+    const int64_t before[] = { -1, 0, 1, -1, 3 }, centre[] = { 4, 12, 20, 28, 34 };
+    for (int64_t c = 0; c < 5; c++) {
+        CHECK(lt_layout_clip_before(&l, c) == before[c]);
+        CHECK(lt_clip_centre(&l.clip[c]) == centre[c]);
+    }
+    lt_layout_free(&l);
+}
+
 static void test_grids_refused(void)
 {
     static const int pairs[][2] = { { 30, 45 }, { 50, 49 }, { 50, 150 } };
@@ -381,6 +430,8 @@ int main(void)
     test_drawn();
     test_shares_of_steps();
     test_levels();
+    test_strength();
+    test_neighbours();
     test_grids_refused();
     return 0;
 }

@@ -84,8 +84,7 @@ static void check_final(lt_run *r, const lt_weights *g, const flow_case *c)
     free(got);
 }
 
-/* All states are gone after the edit, and each time in one line of the journal a state
- * (the operations of one call are written together). */
+/* All states are gone after the edit. */
 static void check_states(const lt_run *r)
 {
     CHECK(lt_manifest_count(lt_job_manifest(r->job), "state") == 0);
@@ -121,10 +120,8 @@ static void check_case(lt_comm *comm, const lt_weights *g, const flow_case *c)
 
 /* ---- borders of segments, starts --------------------------------------------------- */
 
-/* A clip in another segment is not mixed in: the first clip of the second segment comes
- * out as in a film that begins there... with the same keyframes. */
-static float *edit_first_frames(lt_comm *comm, const char *keyframes, int64_t frame,
-                                int64_t *n)
+/* Final latents of a frame, with segments of so many clips. */
+static float *edit_frame(lt_comm *comm, const char *keyframes, int64_t frame, int64_t *n)
 {
     lt_config cfg = { 0 };
     settings(&cfg, &cases[0]);
@@ -145,11 +142,12 @@ static float *edit_first_frames(lt_comm *comm, const char *keyframes, int64_t fr
     return x;
 }
 
+/* The clip in front is mixed in only within a segment. */
 static void test_border(lt_comm *comm)
 {
     int64_t n;
-    float *joined = edit_first_frames(comm, "segments.keyframes=3", 2, &n);
-    float *apart = edit_first_frames(comm, "segments.keyframes=1", 2, &n);
+    float *joined = edit_frame(comm, "segments.keyframes=3", 2, &n);
+    float *apart = edit_frame(comm, "segments.keyframes=1", 2, &n);
     CHECK(relative_error(apart, joined, n) > 1e-2);
     free(joined);
     free(apart);

@@ -105,8 +105,9 @@ static lt_status open_file(const char *path, FILE **file, int64_t *bytes)
     struct stat sb = { 0 };
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
-        return LT_FAIL(LT_ERR_NOINPUT, "cannot read image (%s): %s", path,
-                       strerror(errno));
+        return LT_FAIL(LT_ERR_NOINPUT,
+                       "cannot read an image, %s (%s): check the name and the rights",
+                       strerror(errno), path);
     FILE *f = fstat(fd, &sb) == 0 && S_ISREG(sb.st_mode) ? fdopen(fd, "rb") : NULL;
     if (!f) {
         close(fd);

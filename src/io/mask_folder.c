@@ -61,14 +61,16 @@ static lt_status read_folder(const char *path, entries *e)
     lt_status st = LT_OK;
     DIR *dir = opendir(path);
     if (!dir)
-        return LT_FAIL(LT_ERR_NOINPUT, "cannot read the folder of masks (%s): %s", path,
-                       strerror(errno));
+        return LT_FAIL(LT_ERR_NOINPUT,
+                       "cannot read the folder of masks, %s (%s): check the rights",
+                       strerror(errno), path);
     for (;;) {
         errno = 0;
         const struct dirent *d = readdir(dir);
         if (!d && errno)
-            st = LT_FAIL(LT_ERR_IO, "cannot read (%s): %s", path, //
-                         strerror(errno));
+            st = LT_FAIL(LT_ERR_IO,
+                         "cannot read the folder of masks, %s (%s): check the disk",
+                         strerror(errno), path);
         if (!d || st != LT_OK) break;
         if (d->d_name[0] == '.') continue;
         if (is_png(d->d_name))

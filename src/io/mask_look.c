@@ -20,8 +20,9 @@ static lt_status look_at_kind(const char *path, lt_mask_info *info)
         return LT_OK;
     }
     if (stat(path, &sb))
-        return LT_FAIL(LT_ERR_NOINPUT, "cannot read the mask (%s): %s", path,
-                       strerror(errno));
+        return LT_FAIL(LT_ERR_NOINPUT,
+                       "cannot read the mask, %s (%s): check the name and the rights",
+                       strerror(errno), path);
     if (S_ISDIR(sb.st_mode)) {
         info->kind = LT_MASK_FOLDER;
         return LT_OK;

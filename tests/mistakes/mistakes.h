@@ -35,7 +35,7 @@ typedef struct mistake_group {
     const mistake *rows;
 } mistake_group;
 extern const mistake mistakes_usage[], mistakes_config[], mistakes_media[],
-    mistakes_weights[], mistakes_model[], mistakes_job[];
+    mistakes_weights[], mistakes_model[], mistakes_job[], mistakes_mask[];
 
 /* Run one row; what is wrong is printed. Skipped: it cannot be tried here. */
 typedef enum mistake_result {
@@ -44,6 +44,8 @@ typedef enum mistake_result {
     MISTAKE_SKIPPED
 } mistake_result;
 mistake_result mistake_run(const mistake *m);
+/* Two signals, for which no row can be written. Returns what is wrong. */
+int mistake_stops(const char *program);
 /* Make the folder with clip.mp4, model and done.job. */
 void mistake_begin(const char *program, const char *golden);
 void mistake_end(void);

@@ -410,6 +410,8 @@ void mistake_begin(const char *program, const char *golden)
     for (size_t i = 0; i < sizeof(unset) / sizeof(*unset); i++) unsetenv(unset[i]);
     setenv("LC_ALL", "C", 1);
     CHECK(realpath(program, here.program) && realpath(golden, here.golden));
+    snprintf(path, sizeof(path), "%s/../fuzz", here.golden);
+    setenv("FUZZ", path, 1);
     setenv("LONGTAKE", here.program, 1); /* for the rows that make clips */
     here.prelude = (char *)prelude;
     strcpy(here.root, "/tmp/longtake-mistakes.XXXXXX");

@@ -8,6 +8,7 @@ static const mistake_group groups[] = {
     { "usage", mistakes_usage }, { "config", mistakes_config },
     { "media", mistakes_media }, { "weights", mistakes_weights },
     { "model", mistakes_model }, { "job", mistakes_job },
+    { "mask", mistakes_mask },
 };
 
 int main(int argc, char **argv)
@@ -23,6 +24,7 @@ int main(int argc, char **argv)
             if (r != MISTAKE_SKIPPED) codes[m->code]++;
         }
     }
+    if (argc > 3 && !strcmp(argv[3], "stop")) n[mistake_stops(argv[1])]++;
     mistake_end();
     printf("%d rows right, %d wrong, %d cannot be tried here; exit codes:",
            n[MISTAKE_RIGHT], n[MISTAKE_WRONG], n[MISTAKE_SKIPPED]);

@@ -122,10 +122,6 @@ lt_status lt_media_check_encode(const lt_media_encode *e)
     const encoder *c = encoder_of(e);
     const lt_status st = check_codec(e, c);
     if (st != LT_OK) return st;
-    if (!c->has_crf && e->preset[0])
-        return LT_FAIL(LT_ERR_CONFIG,
-                       "%s has no presets (output.preset %s): leave it empty", e->codec,
-                       e->preset);
     if (c->has_crf && e->preset[0] && !among(presets, e->preset))
         return LT_FAIL(LT_ERR_CONFIG, "unknown preset %s (output.preset): use one of: %s",
                        e->preset, presets);
@@ -136,6 +132,14 @@ lt_status lt_media_check_encode(const lt_media_encode *e)
     if (e->time_base.num < 1 || e->time_base.den < 1)
         return LT_FAIL(LT_ERR_ARG, "time base %d/%d", e->time_base.num, e->time_base.den);
     return check_size(e);
+}
+
+lt_status lt_encoder_check_preset(const lt_media_encode *e)
+{
+    const encoder *c = encoder_of(e);
+    if (!c || c->has_crf || !e->preset[0]) return LT_OK;
+    return LT_FAIL(LT_ERR_CONFIG, "%s has no presets (output.preset %s): leave it empty",
+                   e->codec, e->preset);
 }
 
 /* Frames a second for the encoder's bookkeeping: only a sane one. */

@@ -10,6 +10,10 @@
  * Errors: those of lt_media_check_encode, NOMEM. */
 LT_NODISCARD lt_status lt_encoder_open(AVCodecContext **enc, const lt_media_encode *e);
 
+/* A preset for an encoder that has none is a mistake of the user (CONFIG); to open such
+ * an encoder it is ignored. */
+LT_NODISCARD lt_status lt_encoder_check_preset(const lt_media_encode *e);
+
 /* Describe the stream that such an encoder makes, without its headers: tags, aspect,
  * rate and display matrix of `e`. */
 LT_NODISCARD lt_status lt_encoder_stream(AVStream *stream, const lt_media_encode *e);

@@ -343,6 +343,7 @@ lt_status lt_media_check_output(const lt_media_output *output, char *dropped, si
     if (!output || !output->path || !output->encode)
         return LT_FAIL(LT_ERR_ARG, "output without a path");
     if (dropped && size) dropped[0] = 0;
+    LT_TRY(lt_encoder_check_preset(output->encode));
     LT_TRY(lt_encoder_open(&enc, output->encode));
     LT_TRY(check_place(output));
     LT_TRY(lt_mux_build(&m, output, dropped, size));

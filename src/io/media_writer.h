@@ -40,8 +40,8 @@ lt_media_encode lt_media_encode_of(const lt_media_info *info);
 int32_t lt_media_depth(const char *pix_fmt);
 
 /* Check settings without encoding.
- * Errors: CONFIG: unknown codec (names output.codec), crf or preset out of range or
- * not of this codec, pixel format unknown or not of this codec, odd size with subsampled chroma (both name
+ * Errors: CONFIG: unknown codec (names output.codec), crf or preset out of range,
+ * pixel format unknown or not of this codec, odd size with subsampled chroma (both name
  * output.pix_fmt and one that works); UNSUPPORTED (FFmpeg lacks the encoder). */
 LT_NODISCARD lt_status lt_media_check_encode(const lt_media_encode *encode);
 

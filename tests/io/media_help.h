@@ -163,7 +163,8 @@ static inline void encode_part(const film *m, const char *src, int64_t f0, int64
     lt_media_writer *w = NULL;
     lt_frame f;
     int end = 0;
-    MUST(lt_media_reader_open(&r, src, &m->info, &m->frames, NULL));
+    const lt_media_reader_options opt = { .tone_map = m->encode.expand };
+    MUST(lt_media_reader_open(&r, src, &m->info, &m->frames, &opt));
     MUST(lt_media_reader_seek(r, f0));
     MUST(lt_media_writer_open(&w, path, &m->encode, &size, LT_MEDIA_F32));
     void *pixels = malloc((size_t)lt_media_reader_frame_bytes(r));

@@ -225,8 +225,12 @@ static void outputs_refused(void)
     FAILS(lt_media_check_output(&o, NULL, 0), LT_ERR_CONFIG, "pcm_s16le");
     strcpy(m.encode.codec, "ffv1");
     o.source = NULL;
+    m.encode.preset[0] = 0;
     FAILS(lt_media_check_output(&o, NULL, 0), LT_ERR_CONFIG, "ffv1");
     o.path = "out.mkv";
+    strcpy(m.encode.preset, "fast");
+    FAILS(lt_media_check_output(&o, NULL, 0), LT_ERR_CONFIG, "output.preset");
+    m.encode.preset[0] = 0;
     MUST(lt_media_check_output(&o, NULL, 0));
     lt_media_frames_free(&m.frames);
 }

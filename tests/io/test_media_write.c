@@ -127,8 +127,19 @@ static void refused(void)
     strcpy(e.pix_fmt, "bgr0");
     FAILS(lt_media_check_encode(&e), LT_ERR_CONFIG, "output.pix_fmt");
     strcpy(e.pix_fmt, "yuv444p");
+    strcpy(e.codec, "h265");
+    FAILS(lt_media_check_encode(&e), LT_ERR_CONFIG, "use libx264, libx265, ffv1 or");
+    strcpy(e.codec, "prores");
+    FAILS(lt_media_check_encode(&e), LT_ERR_CONFIG, "output.pix_fmt): use yuv422p10le");
+    strcpy(e.pix_fmt, "yuv422p10le"); /* the side is odd */
+    FAILS(lt_media_check_encode(&e), LT_ERR_CONFIG, "output.pix_fmt): set it to yuv444p");
+    strcpy(e.pix_fmt, "yuv444p10le");
+    MUST(lt_media_check_encode(&e));
+    strcpy(e.pix_fmt, "yuv444p");
     strcpy(e.codec, "libx265");
-    FAILS(lt_media_check_encode(&e), LT_ERR_CONFIG, "output.codec): use libx264 or ffv1");
+    e.crf = 52.0;
+    FAILS(lt_media_check_encode(&e), LT_ERR_CONFIG, "output.crf");
+    e.crf = 18.0;
     strcpy(e.codec, "libx264");
     strcpy(e.preset, "fastest");
     FAILS(lt_media_check_encode(&e), LT_ERR_CONFIG, "output.preset");

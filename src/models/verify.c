@@ -181,7 +181,7 @@ static void count_tensor(void *self, const char *name, int ndim, const int64_t *
 
 static const char *family(const lt_unet_config *c)
 {
-    if (c->in_channels == 8 && c->cross_attention_dim == 768) return "InstructPix2Pix";
+    if (c->in_channels == 2 * c->out_channels) return "InstructPix2Pix";
     if (c->cross_attention_dim == 768) return "SD 1.x";
     if (c->cross_attention_dim == 1024) return "SD 2.x";
     return "SD-like";

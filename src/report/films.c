@@ -183,16 +183,6 @@ cleanup:
     return st;
 }
 
-/* What has no film to show is no failure of the report. */
-static lt_status or_note(const lt_page *p, lt_status st)
-{
-    if (st == LT_OK || st == LT_ERR_NOMEM || st == LT_ERR_NOSPACE || st == LT_ERR_IO)
-        return st;
-    lt_page_note(p, lt_error_message());
-    lt_log_warn(p->a->log, "the films are not shown: %s", lt_error_message());
-    return LT_OK;
-}
-
 static lt_status print_films(const lt_page *p)
 {
     lt_status st = LT_OK;
@@ -218,7 +208,7 @@ lt_status lt_page_films(lt_page *p)
     fputs("<section>\n", p->f);
     lt_status st = LT_OK;
     if (lt_job_done(p->a->job, "mux", 0, LT_NO_STEP))
-        st = or_note(p, print_films(p));
+        st = lt_page_or_note(p, print_films(p), "the films are not shown");
     else
         lt_page_note(p, "The edited film is not written yet.");
     fputs("</section>\n", p->f);

@@ -44,6 +44,15 @@ void lt_page_note(const lt_page *p, const char *text)
     fputs("</p>\n", p->f);
 }
 
+lt_status lt_page_or_note(const lt_page *p, lt_status st, const char *what)
+{
+    if (st == LT_OK || st == LT_ERR_NOMEM || st == LT_ERR_NOSPACE || st == LT_ERR_IO)
+        return st;
+    lt_page_note(p, lt_error_message());
+    lt_log_warn(p->a->log, "%s: %s", what, lt_error_message());
+    return LT_OK;
+}
+
 void lt_page_row(const lt_page *p, const char *name, const char *value)
 {
     fputs("<tr><th scope=\"row\">", p->f);

@@ -24,12 +24,19 @@ void lt_page_data_uri(FILE *f, const char *mime, const void *data, size_t bytes)
 /* A sentence in place of a part. */
 void lt_page_note(const lt_page *p, const char *text);
 
+/* A part that failed: memory, disk and I/O stay failures, anything else (a film that has
+ * moved, say) becomes a note on the page and a warning "<what>: <why>". */
+LT_NODISCARD lt_status lt_page_or_note(const lt_page *p, lt_status st, const char *what);
+
 /* One row of a two-column table; value is plain text. */
 void lt_page_row(const lt_page *p, const char *name, const char *value);
 
 /* Side by side as a film, and a sheet of single frames: source above edit.
  * Errors: NOMEM, IO; films that cannot be read are a note. */
 LT_NODISCARD lt_status lt_page_films(lt_page *p);
+
+/* The user's mask over single frames; nothing without one. */
+LT_NODISCARD lt_status lt_page_mask(const lt_page *p);
 
 /* Clips, keyframes and similarity curves along the film. */
 void lt_page_timeline(const lt_page *p);

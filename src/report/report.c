@@ -103,6 +103,7 @@ static lt_status print_page(lt_page *p)
     print_head(p);
     print_summary(p);
     LT_TRY(lt_page_films(p));
+    LT_TRY(lt_page_mask(p));
     lt_page_timeline(p);
     LT_TRY(lt_page_tokens(p));
     lt_page_figures(p);

@@ -264,12 +264,8 @@ lt_status lt_page_tokens(lt_page *p)
 {
     if (lt_manifest_count(lt_job_manifest(p->a->job), "sample") == 0) return LT_OK;
     fputs("<section><h2>Correspondences and slimming</h2>\n", p->f);
-    lt_status st = print_segments(p);
-    if (st == LT_ERR_DATA || st == LT_ERR_NOINPUT || st == LT_ERR_UNSUPPORTED) {
-        lt_page_note(p, lt_error_message());
-        lt_log_warn(p->a->log, "correspondences are not shown: %s", lt_error_message());
-        st = LT_OK;
-    }
+    const lt_status st =
+        lt_page_or_note(p, print_segments(p), "correspondences are not shown");
     fputs("</section>\n", p->f);
     return st;
 }

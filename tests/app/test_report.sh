@@ -78,6 +78,12 @@ echo '[' >out.job/report/eval.json
 run 0 "$LONGTAKE" report out.job
 has 'not a JSON object'
 
+# a mask
+run 0 "$LONGTAKE" edit -q "${JOB[@]}" --mask box:8,8,24x24
+run 0 "$LONGTAKE" report out.job
+has 'Red may change'
+[ "$(grep -o 'alt="mask, frame' "$PAGE" | wc -l)" -eq 4 ] || fail "mask pictures"
+
 # films that have moved, a folder of another place
 mv out.mp4 else.mp4
 mv out.job moved.job

@@ -1,5 +1,6 @@
 #include "io/weights.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -93,7 +94,7 @@ cleanup:
     return st;
 }
 
-lt_status lt_weights_open(const char *path, lt_weights **out)
+static lt_status open_one(const char *path, lt_weights **out)
 {
     lt_status st = LT_OK;
     lt_weights *w = NULL;
@@ -224,6 +225,47 @@ cleanup:
     return st;
 }
 
+lt_status lt_weights_open(const char *path, lt_weights **w)
+{
+    const size_t n = strlen(path);
+    return n > 5 && !strcmp(path + n - 5, ".json") ? open_index(path, w)
+                                                   : open_one(path, w);
+}
+
+/* ---- views --------------------------------------------------------------------- */
+
+lt_status lt_weights_view_open(const char *where, lt_weights **w)
+{
+    lt_weight_file *f = NULL;
+    lt_status st = new_weights(w);
+    if (st == LT_OK) st = add_file(*w, where, &f);
+    if (st != LT_OK) lt_weights_close(w);
+    return st;
+}
+
+lt_status lt_weights_view_add(lt_weights *w, const char *name, const lt_weight *t,
+                              int64_t first, int ndim, const int64_t *shape)
+{
+    lt_weight v = *t;
+    const size_t cell = t->count > 0 ? t->bytes / (size_t)t->count : 0;
+    v.ndim = ndim;
+    v.count = 1;
+    for (int i = 0; i < LT_MAX_DIMS; i++) {
+        v.shape[i] = i < ndim ? shape[i] : 1;
+        v.count *= v.shape[i];
+    }
+    assert(first >= 0 && v.count >= 0 && first + v.count <= t->count);
+    v.data += (size_t)first * cell;
+    v.bytes = (size_t)v.count * cell;
+    v.name = strdup(name);
+    if (!v.name) return LT_FAIL(LT_ERR_NOMEM, "out of memory for a tensor name");
+    const lt_status st = lt_weights_append(w, &v);
+    if (st != LT_OK) free((char *)v.name);
+    return st;
+}
+
+lt_status lt_weights_view_finish(lt_weights *w) { return lt_weights_finish(w); }
+
 static int exists(const char *dir, const char *stem, const char *ending)
 {
     char path[4096];
@@ -241,14 +283,13 @@ lt_status lt_weights_open_folder(const char *dir, const char *stem, lt_weights *
         char path[4096];
         if (!exists(dir, stem, endings[i])) continue;
         snprintf(path, sizeof(path), "%s/%s%s", dir, stem, endings[i]);
-        return strstr(endings[i], ".json") ? open_index(path, w)
-                                           : lt_weights_open(path, w);
+        return lt_weights_open(path, w);
     }
     if (exists(dir, stem, ".bin") || exists(dir, "pytorch_model", ".bin"))
         return LT_FAIL(LT_ERR_NOINPUT,
-                       "no safetensors file (%s): its .bin file is a pickle, which is "
-                       "not read; download the safetensors file, or save the model with "
-                       "safe_serialization=True",
+                       "no safetensors file (%s): its .bin file is a pickle; make a "
+                       "safetensors file of it with `longtake models convert`, or "
+                       "download one",
                        dir);
     return LT_FAIL(LT_ERR_NOINPUT,
                    "no weights (%s/%s.safetensors): give a model folder in the layout of "

@@ -40,7 +40,8 @@ typedef struct lt_weight {
     size_t bytes;
 } lt_weight;
 
-/* Open one file.  Errors: NOINPUT (no such file), IO, DATA, NOMEM. */
+/* Open one file, or with a name ending in .json the shards that this index names.
+ * Errors: NOINPUT (no such file), IO, DATA, NOMEM. */
 LT_NODISCARD lt_status lt_weights_open(const char *path, lt_weights **w);
 
 /* Open the weights of a component folder: the first that exists of
@@ -55,6 +56,16 @@ LT_NODISCARD lt_status lt_weights_open_folder(const char *dir, const char *stem,
  * name for messages. Never reads outside [data, data + bytes).  Errors: DATA, NOMEM. */
 LT_NODISCARD lt_status lt_weights_parse(const void *data, size_t bytes, const char *where,
                                         lt_weights **w);
+
+/* A list of tensors of other lists under new names; nothing is copied, so those lists
+ * must outlive it. `where` is its name for messages. Add, then finish, then look up.
+ *   t     all of it, or the elements from `first` on that the shape covers
+ * Errors of add: NOMEM; of finish: DATA (a name twice). */
+LT_NODISCARD lt_status lt_weights_view_open(const char *where, lt_weights **w);
+LT_NODISCARD lt_status lt_weights_view_add(lt_weights *w, const char *name,
+                                           const lt_weight *t, int64_t first, int ndim,
+                                           const int64_t *shape);
+LT_NODISCARD lt_status lt_weights_view_finish(lt_weights *w);
 
 /* Accepts NULL. */
 void lt_weights_close(lt_weights **w);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/pickle.h"
 #include "io/weights_impl.h"
 
 /* The format allows 100,000,000 bytes; what a header becomes in memory is up to 40 times as
@@ -99,16 +100,18 @@ static lt_status read_range(entry *e, const lt_weight *t)
     return LT_OK;
 }
 
-static lt_status grow(lt_weights *w)
+lt_status lt_weights_append(lt_weights *w, const lt_weight *t)
 {
-    if (w->n < w->cap) return LT_OK;
-    const int64_t cap = w->cap ? 2 * w->cap : 256;
-    lt_weight *t = realloc(w->t, (size_t)cap * sizeof(*t));
-    if (!t)
-        return LT_FAIL(LT_ERR_NOMEM, "out of memory for a list of %lld tensors",
-                       (long long)cap);
-    w->t = t;
-    w->cap = cap;
+    if (w->n == w->cap) {
+        const int64_t cap = w->cap ? 2 * w->cap : 256;
+        lt_weight *more = realloc(w->t, (size_t)cap * sizeof(*more));
+        if (!more)
+            return LT_FAIL(LT_ERR_NOMEM, "out of memory for a list of %lld tensors",
+                           (long long)cap);
+        w->t = more;
+        w->cap = cap;
+    }
+    w->t[w->n++] = *t;
     return LT_OK;
 }
 
@@ -120,13 +123,13 @@ static lt_status add_entry(lt_weights *w, entry *e, const uint8_t *data)
     if (st == LT_OK) st = read_type(e, &t, &type_bytes);
     if (st == LT_OK) st = read_shape(e, &t, type_bytes);
     if (st == LT_OK) st = read_range(e, &t);
-    if (st == LT_OK) st = grow(w);
     if (st != LT_OK) return st;
     t.data = data + e->begin;
     t.name = strdup(e->name);
     if (!t.name) return LT_FAIL(LT_ERR_NOMEM, "out of memory for a tensor name");
-    w->t[w->n++] = t;
-    return LT_OK;
+    st = lt_weights_append(w, &t);
+    if (st != LT_OK) free((char *)t.name);
+    return st;
 }
 
 static int by_place(const void *a, const void *b)
@@ -174,13 +177,17 @@ static lt_status find_header(const uint8_t *data, size_t bytes, const char *wher
                        "not a safetensors file (%s): it has only %zu bytes; download it "
                        "again",
                        where, bytes);
+    if (lt_torch_looks(data, bytes))
+        return LT_FAIL(LT_ERR_DATA,
+                       "a torch file, which is a pickle, and no safetensors file (%s): "
+                       "make one of it with `longtake models convert IN OUT`",
+                       where);
     uint64_t n = 0;
     for (int i = 7; i >= 0; i--) n = n << 8 | data[i];
     if (n > FORMAT_MAX)
         return LT_FAIL(LT_ERR_DATA,
                        "not a safetensors file (%s): a header of %llu bytes is longer "
-                       "than the format allows; a .ckpt or .pth file is a pickle, which "
-                       "is not read: download the model's safetensors file",
+                       "than the format allows; download the file again",
                        where, (unsigned long long)n);
     if (n > bytes - 8)
         return LT_FAIL(LT_ERR_DATA,

@@ -27,6 +27,9 @@ LT_NODISCARD lt_status lt_weights_add_image(lt_weights *w, const uint8_t *data,
                                             size_t bytes, const char *where,
                                             json_t **metadata);
 
+/* Append one tensor, unsorted; its name is owned by w from then on.  Errors: NOMEM. */
+LT_NODISCARD lt_status lt_weights_append(lt_weights *w, const lt_weight *t);
+
 /* Sort by name; a name in two files is DATA. */
 LT_NODISCARD lt_status lt_weights_finish(lt_weights *w);
 

@@ -2,7 +2,9 @@
 #define LT_MODELS_EXPECT_H
 
 #include "models/loader.h"
+#include "models/text.h"
 #include "models/unet.h"
+#include "models/vae.h"
 
 /* Configurations of the parts of a model, and the tensors that each one needs: names as
  * in the files of diffusers and transformers, each exactly once. No weights are read. */
@@ -34,6 +36,18 @@ LT_NODISCARD lt_status lt_vae_config_parse(const char *text, size_t bytes,
                                            const char *where, lt_vae_config *c);
 LT_NODISCARD lt_status lt_text_config_parse(const char *text, size_t bytes,
                                             const char *where, lt_text_config *c);
+
+/* Build a part from tensors under diffusers' names; lora: NULL or what is merged into
+ * them. The weights are not kept.  Errors: DATA, NOMEM. */
+struct lt_lora;
+LT_NODISCARD lt_status lt_unet_build(const lt_exec *x, const lt_unet_config *c,
+                                     const lt_weights *w, const struct lt_lora *lora,
+                                     lt_unet **unet);
+LT_NODISCARD lt_status lt_vae_build(const lt_exec *x, const lt_vae_config *c,
+                                    const lt_weights *w, lt_vae **vae);
+LT_NODISCARD lt_status lt_text_build(const lt_exec *x, const lt_text_config *c,
+                                     const lt_weights *w, const struct lt_lora *lora,
+                                     lt_text_encoder **te);
 
 /* Call visit for every tensor.  Errors: NOMEM. */
 LT_NODISCARD lt_status lt_unet_tensors(const lt_unet_config *c, lt_tensor_visitor *visit,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "models/expect.h"
+#include "models/lora.h"
 
 /* Tell the visitor; with weights, find the tensor. *t stays NULL without. */
 static lt_status find(const lt_loader *l, const char *name, int ndim,
@@ -48,7 +49,9 @@ static lt_status load_scratch(const lt_loader *l, const char *name, int ndim,
         if (!l->scratch->data)
             return LT_FAIL(LT_ERR_NOMEM, "out of memory for tensor %s", name);
     }
-    return lt_weight_to_f32(t, 0, t->count, l->scratch->data);
+    const lt_status read = lt_weight_to_f32(t, 0, t->count, l->scratch->data);
+    if (read != LT_OK || !l->lora) return read;
+    return lt_lora_merge(l->lora, (lt_part)l->part, name, t->count, l->scratch->data);
 }
 
 /* PATH.weight into the scratch room and, when asked for, PATH.bias of [shape[0]]. */

@@ -20,12 +20,16 @@ typedef struct lt_load_scratch {
     int64_t count;
 } lt_load_scratch;
 
+struct lt_lora; /* lora.h */
+
 typedef struct lt_loader {
     const lt_exec *x;         /* NULL when w is NULL */
     const lt_weights *w;      /* NULL: nothing is loaded */
     lt_tensor_visitor *visit; /* NULL or called for every tensor */
     void *self;
-    lt_load_scratch *scratch; /* needed with w; the caller frees its data */
+    lt_load_scratch *scratch;   /* needed with w; the caller frees its data */
+    const struct lt_lora *lora; /* NULL, or what is added to the tensors of `part` */
+    int part;                   /* lt_part */
 } lt_loader;
 
 enum { LT_NAME_MAX = 160 }; /* bytes of a tensor name built here */

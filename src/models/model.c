@@ -6,6 +6,7 @@
 
 #include "core/file.h"
 #include "core/options.h"
+#include "models/expect.h"
 
 void lt_model_free(lt_model **model)
 {
@@ -15,21 +16,78 @@ void lt_model_free(lt_model **model)
     lt_vae_free(&(*model)->vae);
     lt_unet_free(&(*model)->unet);
     free((*model)->dir);
+    free((*model)->notes);
     free(*model);
     *model = NULL;
 }
 
-static lt_status load_parts(const lt_exec *x, int parts, lt_model *m)
+static lt_status write_notes(const lt_source *s, const lt_lora *lora, lt_model *m)
+{
+    size_t bytes = 0;
+    FILE *f = open_memstream(&m->notes, &bytes);
+    if (!f) return LT_FAIL(LT_ERR_NOMEM, "out of memory for notes");
+    for (int i = 0; i < lt_source_n_notes(s); i++)
+        fprintf(f, "%s\n", lt_source_note(s, i));
+    for (int i = 0; i < lt_lora_n_files(lora); i++)
+        fprintf(f, "LoRA %s with weight %g changes %lld layers\n", lt_lora_path(lora, i),
+                lt_lora_weight(lora, i), (long long)lt_lora_n_layers(lora, i));
+    if (fclose(f) != 0) return LT_FAIL(LT_ERR_NOMEM, "out of memory for notes");
+    return LT_OK;
+}
+
+static lt_status load_text(const lt_exec *x, lt_source *s, const lt_lora *lora,
+                           lt_model *m)
 {
     lt_status st = LT_OK;
-    LT_TRY(lt_scheduler_load(m->dir, &m->scheduler));
-    if (parts & LT_MODEL_TEXT) {
-        LT_TRY(lt_tokenizer_load(m->dir, &m->tokenizer));
-        LT_TRY(lt_text_encoder_load(x, m->dir, &m->text));
-    }
-    if (parts & LT_MODEL_VAE) LT_TRY(lt_vae_load(x, m->dir, &m->vae));
-    if (parts & LT_MODEL_UNET) LT_TRY(lt_unet_load(x, m->dir, &m->unet));
+    const lt_weights *w = NULL;
+    lt_text_config c;
+    LT_TRY(lt_source_tokenizer(s, &m->tokenizer));
+    LT_TRY(lt_source_text(s, &c));
+    LT_TRY(lt_source_weights(s, LT_PART_TEXT, &w));
+    LT_TRY(lt_text_build(x, &c, w, lora, &m->text));
 cleanup:
+    return st;
+}
+
+static lt_status load_vae(const lt_exec *x, lt_source *s, lt_model *m)
+{
+    lt_status st = LT_OK;
+    const lt_weights *w = NULL;
+    lt_vae_config c;
+    LT_TRY(lt_source_vae(s, &c));
+    LT_TRY(lt_source_weights(s, LT_PART_VAE, &w));
+    LT_TRY(lt_vae_build(x, &c, w, &m->vae));
+cleanup:
+    return st;
+}
+
+static lt_status load_unet(const lt_exec *x, lt_source *s, const lt_lora *lora,
+                           lt_model *m)
+{
+    lt_status st = LT_OK;
+    const lt_weights *w = NULL;
+    lt_unet_config c;
+    LT_TRY(lt_source_unet(s, &c));
+    LT_TRY(lt_source_weights(s, LT_PART_UNET, &w));
+    LT_TRY(lt_unet_build(x, &c, w, lora, &m->unet));
+cleanup:
+    return st;
+}
+
+static lt_status load_parts(const lt_exec *x, lt_source *s, const char *list, int parts,
+                            lt_model *m)
+{
+    lt_status st = LT_OK;
+    lt_lora *lora = NULL;
+    LT_TRY(lt_source_scheduler(s, &m->scheduler));
+    if (list && parts & (LT_MODEL_TEXT | LT_MODEL_UNET))
+        LT_TRY(lt_lora_open(list, s, &lora));
+    if (parts & LT_MODEL_TEXT) LT_TRY(load_text(x, s, lora, m));
+    if (parts & LT_MODEL_VAE) LT_TRY(load_vae(x, s, m));
+    if (parts & LT_MODEL_UNET) LT_TRY(load_unet(x, s, lora, m));
+    LT_TRY(write_notes(s, lora, m));
+cleanup:
+    lt_lora_close(&lora);
     return st;
 }
 
@@ -63,32 +121,29 @@ static lt_status check_fit(const lt_model *m)
     return LT_OK;
 }
 
-lt_status lt_model_load(const lt_exec *x, const char *dir, int parts, lt_model **model)
+lt_status lt_model_open(const lt_exec *x, const lt_model_spec *spec, int parts,
+                        lt_model **model)
 {
     lt_status st = LT_OK;
-    char path[LT_PATH_MAX];
+    lt_source *s = NULL;
     lt_model *m = calloc(1, sizeof(*m));
     if (!m) return LT_FAIL(LT_ERR_NOMEM, "out of memory for a model");
-    LT_TRY(lt_path_absolute(NULL, dir, path));
-    m->dir = strdup(path);
-    if (!m->dir) {
-        st = LT_FAIL(LT_ERR_NOMEM, "out of memory for a path");
-        goto cleanup;
-    }
-    if (!lt_folder_exists(path)) {
-        st = LT_FAIL(LT_ERR_NOINPUT,
-                     "no model folder (%s): give a folder in the layout of diffusers, "
-                     "with unet, vae, text_encoder, tokenizer and scheduler",
-                     path);
-        goto cleanup;
-    }
-    LT_TRY(load_parts(x, parts, m));
+    LT_TRY(lt_source_open(spec, &s));
+    m->dir = strdup(lt_source_path(s));
+    if (!m->dir) LT_TRY(LT_FAIL(LT_ERR_NOMEM, "out of memory for a path"));
+    LT_TRY(load_parts(x, s, spec->lora, parts, m));
     LT_TRY(check_fit(m));
     *model = m;
     m = NULL;
 cleanup:
+    lt_source_close(&s);
     lt_model_free(&m);
     return st;
+}
+
+lt_status lt_model_load(const lt_exec *x, const char *dir, int parts, lt_model **model)
+{
+    return lt_model_open(x, &(lt_model_spec){ .path = dir }, parts, model);
 }
 
 lt_status lt_model_encode_prompt(const lt_exec *x, const lt_model *m, const char *text,
@@ -120,72 +175,47 @@ int64_t lt_model_training_pixels(const lt_model *m)
 
 /* ---- identity ------------------------------------------------------------------ */
 
-/* "<sha256>  <name>\n" for every file, as sha256sum prints it; that text is hashed. */
+/* "<sha256>  <name>\n" for every file, as sha256sum prints it; that text is hashed. A
+ * checkpoint holds three parts: its file is hashed once. */
 typedef struct listing {
     FILE *f;
-    const char *dir;
+    char path[LT_PATH_MAX], hex[LT_SHA256_HEX]; /* the last file */
 } listing;
 
-static lt_status list_file(const listing *l, const char *name)
+static lt_status list_file(void *self, const char *name, const char *path,
+                           const char *text)
 {
-    char path[LT_PATH_MAX], hex[LT_SHA256_HEX];
-    const int n = snprintf(path, sizeof(path), "%s/%s", l->dir, name);
-    if (n < 0 || (size_t)n >= sizeof(path))
-        return LT_FAIL(LT_ERR_NOINPUT, "path too long (%.80s...)", l->dir);
-    const lt_status st = lt_sha256_file(path, hex);
-    if (st == LT_OK) fprintf(l->f, "%s  %s\n", hex, name);
-    return st;
-}
-
-static lt_status list_weights(const listing *l, const char *part, const char *stem)
-{
+    listing *l = self;
     lt_status st = LT_OK;
-    lt_weights *w = NULL;
-    char folder[LT_PATH_MAX], name[LT_PATH_MAX];
-    const int n = snprintf(folder, sizeof(folder), "%s/%s", l->dir, part);
-    if (n < 0 || (size_t)n >= sizeof(folder))
-        return LT_FAIL(LT_ERR_NOINPUT, "path too long (%.80s...)", l->dir);
-    LT_TRY(lt_weights_open_folder(folder, stem, &w));
-    for (int i = 0; i < lt_weights_n_files(w); i++) {
-        const char *file = strrchr(lt_weights_file(w, i), '/');
-        snprintf(name, sizeof(name), "%s%s", part, file ? file : "");
-        LT_TRY(list_file(l, name));
+    if (text) {
+        l->path[0] = '\0';
+        st = lt_sha256(text, strlen(text), l->hex);
+    } else if (strcmp(path, l->path) != 0) {
+        st = lt_sha256_file(path, l->hex);
+        snprintf(l->path, sizeof(l->path), "%s", st == LT_OK ? path : "");
     }
-cleanup:
-    lt_weights_close(&w);
+    if (st == LT_OK) fprintf(l->f, "%s  %s\n", l->hex, name);
     return st;
 }
 
-static lt_status list_all(const listing *l)
+static lt_status list_all(const lt_model_spec *spec, listing *l)
 {
-    static const char *const files[] = {
-        "scheduler/scheduler_config.json", "tokenizer/vocab.json", "tokenizer/merges.txt",
-        "text_encoder/config.json",        "vae/config.json",      "unet/config.json"
-    };
-    static const char special[] = "tokenizer/special_tokens_map.json";
-    lt_status st = LT_OK;
-    char path[LT_PATH_MAX];
-    for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
-        LT_TRY(list_file(l, files[i]));
-    const int n = snprintf(path, sizeof(path), "%s/%s", l->dir, special);
-    if (n > 0 && (size_t)n < sizeof(path) && lt_file_exists(path))
-        LT_TRY(list_file(l, special));
-    LT_TRY(list_weights(l, "text_encoder", "model"));
-    LT_TRY(list_weights(l, "vae", "diffusion_pytorch_model"));
-    LT_TRY(list_weights(l, "unet", "diffusion_pytorch_model"));
-cleanup:
+    lt_source *s = NULL;
+    lt_status st = lt_source_open(spec, &s);
+    if (st == LT_OK) st = lt_source_files(s, list_file, l);
+    if (st == LT_OK) st = lt_lora_files(spec->lora, list_file, l);
+    lt_source_close(&s);
     return st;
 }
 
-lt_status lt_model_list_files(const char *dir, char **text)
+lt_status lt_model_list_files(const lt_model_spec *spec, char **text)
 {
     size_t bytes = 0;
     char *buffer = NULL;
-    FILE *f = open_memstream(&buffer, &bytes);
-    if (!f) return LT_FAIL(LT_ERR_NOMEM, "out of memory for a list of files");
-    const listing l = { .f = f, .dir = dir };
-    lt_status st = list_all(&l);
-    if (fclose(f) != 0 && st == LT_OK)
+    listing l = { .f = open_memstream(&buffer, &bytes) };
+    if (!l.f) return LT_FAIL(LT_ERR_NOMEM, "out of memory for a list of files");
+    lt_status st = list_all(spec, &l);
+    if (fclose(l.f) != 0 && st == LT_OK)
         st = LT_FAIL(LT_ERR_NOMEM, "out of memory for a list of files");
     if (st == LT_OK)
         *text = buffer;
@@ -194,11 +224,16 @@ lt_status lt_model_list_files(const char *dir, char **text)
     return st;
 }
 
-lt_status lt_model_sha256(const char *dir, char hex[65])
+lt_status lt_model_identity(const lt_model_spec *spec, char hex[65])
 {
     char *text = NULL;
-    lt_status st = lt_model_list_files(dir, &text);
+    lt_status st = lt_model_list_files(spec, &text);
     if (st == LT_OK) st = lt_sha256(text, strlen(text), hex);
     free(text);
     return st;
+}
+
+lt_status lt_model_sha256(const char *dir, char hex[65])
+{
+    return lt_model_identity(&(lt_model_spec){ .path = dir }, hex);
 }

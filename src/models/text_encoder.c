@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "models/expect.h"
+#include "models/lora.h"
 #include "models/text.h"
 
 typedef struct layer {
@@ -87,31 +88,40 @@ void lt_text_encoder_free(lt_text_encoder **te)
     *te = NULL;
 }
 
-lt_status lt_text_encoder_load(const lt_exec *exec, const char *dir,
-                               lt_text_encoder **out)
+lt_status lt_text_build(const lt_exec *exec, const lt_text_config *c, const lt_weights *w,
+                        const lt_lora *lora, lt_text_encoder **out)
 {
-    const lt_exec x32 = lt_exec_f32(exec), *x = &x32;
+    const lt_exec x = lt_exec_f32(exec);
     lt_status st = LT_OK;
-    lt_weights *w = NULL;
     lt_load_scratch scratch = { 0 };
-    char *folder = NULL;
     lt_text_encoder *te = calloc(1, sizeof(*te));
-    if (!te || asprintf(&folder, "%s/text_encoder", dir) < 0) {
-        free(te);
-        return LT_FAIL(LT_ERR_NOMEM, "out of memory for a model");
-    }
-    te->kernels = x->k;
-    LT_TRY(lt_text_config_load(dir, &te->c));
-    LT_TRY(lt_weights_open_folder(folder, "model", &w));
-    const lt_loader l = { .x = x, .w = w, .scratch = &scratch };
+    if (!te) return LT_FAIL(LT_ERR_NOMEM, "out of memory for a model");
+    te->kernels = x.k;
+    te->c = *c;
+    const lt_loader l = {
+        .x = &x, .w = w, .scratch = &scratch, .lora = lora, .part = LT_PART_TEXT
+    };
     LT_TRY(build(&l, te));
     *out = te;
     te = NULL;
 cleanup:
     lt_text_encoder_free(&te);
-    lt_weights_close(&w);
     free(scratch.data);
-    free(folder);
+    return st;
+}
+
+lt_status lt_text_encoder_load(const lt_exec *x, const char *dir, lt_text_encoder **te)
+{
+    lt_status st = LT_OK;
+    lt_source *s = NULL;
+    const lt_weights *w = NULL;
+    lt_text_config c;
+    LT_TRY(lt_source_open(&(lt_model_spec){ .path = dir }, &s));
+    LT_TRY(lt_source_text(s, &c));
+    LT_TRY(lt_source_weights(s, LT_PART_TEXT, &w));
+    LT_TRY(lt_text_build(x, &c, w, NULL, te));
+cleanup:
+    lt_source_close(&s);
     return st;
 }
 

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "models/lora.h"
 #include "models/unet_impl.h"
 
 /* The graph of methods/via.md section 6, described once for loading and for listing. */
@@ -273,30 +274,41 @@ void lt_unet_free(lt_unet **unet)
     *unet = NULL;
 }
 
-lt_status lt_unet_load(const lt_exec *x, const char *dir, lt_unet **out)
+lt_status lt_unet_build(const lt_exec *x, const lt_unet_config *c, const lt_weights *w,
+                        const lt_lora *lora, lt_unet **out)
 {
     lt_status st = LT_OK;
-    lt_weights *w = NULL;
     lt_load_scratch scratch = { 0 };
-    char *folder = NULL;
     lt_unet *u = calloc(1, sizeof(*u));
-    if (!u || asprintf(&folder, "%s/unet", dir) < 0) {
-        free(u);
-        return LT_FAIL(LT_ERR_NOMEM, "out of memory for a model");
-    }
+    if (!u) return LT_FAIL(LT_ERR_NOMEM, "out of memory for a model");
     u->k = x->k;
     u->k32 = lt_exec_f32(x).k;
-    LT_TRY(lt_unet_config_load(dir, &u->c));
-    LT_TRY(lt_weights_open_folder(folder, "diffusion_pytorch_model", &w));
-    builder b = { .l = { .x = x, .w = w, .scratch = &scratch }, .u = u };
+    u->c = *c;
+    builder b = {
+        .l = { .x = x, .w = w, .scratch = &scratch, .lora = lora, .part = LT_PART_UNET },
+        .u = u
+    };
     LT_TRY(build(&b));
     *out = u;
     u = NULL;
 cleanup:
     lt_unet_free(&u);
-    lt_weights_close(&w);
     free(scratch.data);
-    free(folder);
+    return st;
+}
+
+lt_status lt_unet_load(const lt_exec *x, const char *dir, lt_unet **out)
+{
+    lt_status st = LT_OK;
+    lt_source *s = NULL;
+    const lt_weights *w = NULL;
+    lt_unet_config c;
+    LT_TRY(lt_source_open(&(lt_model_spec){ .path = dir }, &s));
+    LT_TRY(lt_source_unet(s, &c));
+    LT_TRY(lt_source_weights(s, LT_PART_UNET, &w));
+    LT_TRY(lt_unet_build(x, &c, w, NULL, out));
+cleanup:
+    lt_source_close(&s);
     return st;
 }
 

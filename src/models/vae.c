@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "models/expect.h"
+#include "models/lora.h"
 #include "models/resnet.h"
 
 enum { MAX_LEVELS = 8, MAX_RESNETS = 9, PATH = 80 };
@@ -215,29 +216,37 @@ static lt_status build(const builder *b)
     return st != LT_OK ? st : load_decoder(b);
 }
 
-lt_status lt_vae_load(const lt_exec *x, const char *dir, lt_vae **vae)
+lt_status lt_vae_build(const lt_exec *x, const lt_vae_config *c, const lt_weights *w,
+                       lt_vae **vae)
 {
     lt_status st = LT_OK;
-    lt_weights *w = NULL;
     lt_load_scratch scratch = { 0 };
-    char *folder = NULL;
     lt_vae *v = calloc(1, sizeof(*v));
-    if (!v || asprintf(&folder, "%s/vae", dir) < 0) {
-        free(v);
-        return LT_FAIL(LT_ERR_NOMEM, "out of memory for a model");
-    }
+    if (!v) return LT_FAIL(LT_ERR_NOMEM, "out of memory for a model");
     v->k = x->k;
-    LT_TRY(lt_vae_config_load(dir, &v->c));
-    LT_TRY(lt_weights_open_folder(folder, "diffusion_pytorch_model", &w));
+    v->c = *c;
     const builder b = { .l = { .x = x, .w = w, .scratch = &scratch }, .v = v };
     LT_TRY(build(&b));
     *vae = v;
     v = NULL;
 cleanup:
     lt_vae_free(&v);
-    lt_weights_close(&w);
     free(scratch.data);
-    free(folder);
+    return st;
+}
+
+lt_status lt_vae_load(const lt_exec *x, const char *dir, lt_vae **vae)
+{
+    lt_status st = LT_OK;
+    lt_source *s = NULL;
+    const lt_weights *w = NULL;
+    lt_vae_config c;
+    LT_TRY(lt_source_open(&(lt_model_spec){ .path = dir }, &s));
+    LT_TRY(lt_source_vae(s, &c));
+    LT_TRY(lt_source_weights(s, LT_PART_VAE, &w));
+    LT_TRY(lt_vae_build(x, &c, w, vae));
+cleanup:
+    lt_source_close(&s);
     return st;
 }
 

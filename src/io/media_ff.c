@@ -73,6 +73,27 @@ static lt_status check_file(const char *path)
     return LT_OK;
 }
 
+/* What FFmpeg says in the words of its own inside is no help; what it means is. */
+static lt_status fail_open(int r, const char *path)
+{
+    if (r == AVERROR(EACCES) || r == AVERROR(ENOENT))
+        return lt_ff_fail(LT_ERR_NOINPUT, r, "cannot read", path,
+                          "check its permissions");
+    if (strstr(last_line, "whitelist"))
+        return LT_FAIL(LT_ERR_DATA,
+                       "not a video of a kind that is read (%s): give mp4, mov, mkv, "
+                       "webm, avi, ts or the like; lists of files, pictures and sound "
+                       "are none",
+                       path);
+    if (strstr(last_line, "moov"))
+        return LT_FAIL(LT_ERR_DATA,
+                       "not a video, or one cut short before its index (%s): get the "
+                       "whole file",
+                       path);
+    return lt_ff_fail(LT_ERR_DATA, r, "not a video, or a damaged one", path,
+                      "give a file that FFmpeg can open as a video");
+}
+
 /* The "file:" prefix keeps a colon in a name from being taken for a protocol. */
 static lt_status open_input(AVFormatContext **fmt, const char *path, const char *only)
 {
@@ -85,11 +106,7 @@ static lt_status open_input(AVFormatContext **fmt, const char *path, const char 
     av_dict_set(&opt, "format_whitelist", only ? only : containers, 0);
     av_dict_set_int(&opt, "max_streams", LT_MEDIA_MAX_STREAMS, 0);
     const int r = avformat_open_input(fmt, url, NULL, &opt);
-    if (r == AVERROR(EACCES) || r == AVERROR(ENOENT))
-        st = lt_ff_fail(LT_ERR_NOINPUT, r, "cannot read", path, "check its permissions");
-    else if (r < 0)
-        st = lt_ff_fail(LT_ERR_DATA, r, "not a video", path,
-                        "give a file that FFmpeg can open as a video");
+    if (r < 0) st = fail_open(r, path);
     av_dict_free(&opt);
     av_free(url);
     return st;

@@ -57,6 +57,7 @@ typedef struct lt_cli_synth {
 /* Options of eval, NULL: not given; its --edit are settings. */
 typedef struct lt_cli_eval {
     const char *truth, *mask, *source, *flow, *scene, *seed, *ss, *to, *curves;
+    const char *suite, *output;
 } lt_cli_eval;
 
 /* What a command line says. Texts are borrowed from argv. */

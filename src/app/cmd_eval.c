@@ -4,6 +4,7 @@
 #include "app/app.h"
 #include "app/eval.h"
 #include "app/scene_file.h"
+#include "app/suite.h"
 #include "core/file.h"
 #include "core/units.h"
 
@@ -115,4 +116,49 @@ cleanup:
     return st;
 }
 
-lt_status lt_cmd_eval(lt_app *app) { return lt_app_alone(app, judge); }
+/* What belongs to one film makes no sense for a suite, and the other way round. */
+static lt_status check(const lt_cli *cli)
+{
+    const lt_cli_eval *c = &cli->eval;
+    const char *film = c->truth    ? "--truth"
+                       : c->mask   ? "--mask"
+                       : c->source ? "--source"
+                       : c->flow   ? "--flow"
+                       : c->scene  ? "--scene"
+                       : c->seed   ? "--seed"
+                       : c->curves ? "--curves"
+                       : c->ss     ? "--ss"
+                       : c->to     ? "--to"
+                                   : NULL;
+    const char *suite = c->output ? "--output" : cli->job ? "--job" : NULL;
+    for (int i = 0; i < cli->n_settings; i++) {
+        const char *name = cli->settings[i].option;
+        if (!strcmp(name, "edit"))
+            film = "--edit";
+        else if (!suite)
+            suite = !strcmp(name, "set")     ? "--set"
+                    : !strcmp(name, "model") ? "--model"
+                                             : "--method";
+    }
+    if (!c->suite && !cli->n_args)
+        return LT_FAIL(LT_ERR_USAGE, "eval needs EDITED or --suite LIST.json: see "
+                                     "`longtake eval --help`");
+    if (c->suite && cli->n_args)
+        return LT_FAIL(LT_ERR_USAGE, "EDITED and --suite are given (%.80s): take one out",
+                       cli->args[0]);
+    if (c->suite && film)
+        return LT_FAIL(LT_ERR_USAGE,
+                       "%s is for one film: with --suite it stands in the "
+                       "list",
+                       film);
+    if (!c->suite && suite)
+        return LT_FAIL(LT_ERR_USAGE, "%s needs --suite: give a list, too", suite);
+    return LT_OK;
+}
+
+lt_status lt_cmd_eval(lt_app *app)
+{
+    const lt_status st = lt_comm_agree(app->comm, check(&app->cli));
+    if (st != LT_OK) return st;
+    return app->cli.eval.suite ? lt_suite_run(app) : lt_app_alone(app, judge);
+}

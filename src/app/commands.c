@@ -27,7 +27,7 @@ static const char *const eval_examples[] = {
     "longtake eval edited.mp4 --truth truth.mp4 --source clip.mp4 --mask mask.mkv",
     "longtake eval edited.mp4 --source clip.mp4 --json      (real footage)",
     "longtake eval edited.mp4 --seed 7 --edit colour=blue   (a clip of synth --seed 7)",
-    NULL
+    "longtake eval --suite LIST.json --model models/sd15 -o results.csv", NULL
 };
 static const char *const synth_examples[] = {
     "longtake synth --seed 7 --size 256x256 --frames 96 -o ball.mp4",
@@ -80,14 +80,17 @@ const lt_command lt_commands[] = {
       preview_examples,
       "Edits the frame alone, at the working size: quick, but neighbours are not seen.\n",
       0, 1, 1, lt_cmd_preview },
-    { "eval", LT_CMD_EVAL, "EDITED", "how good an edit is, in figures",
+    { "eval", LT_CMD_EVAL, "[EDITED]", "how good an edit is, in figures",
       eval_examples,
-      "PSNR, SSIM and multi-scale SSIM to the truth, warp error, flicker, drift, strength;\n"
-      "each overall, inside and outside the mask where that makes sense. With the scene of\n"
-      "a clip of `longtake synth` also whether the edit is the one that was asked for.\n"
+      "PSNR, SSIM, multi-scale SSIM to the truth, warp error, flicker, drift, strength;\n"
+      "each overall, inside and outside the mask where that makes sense. With the scene\n"
+      "of a clip of `longtake synth` also whether the edit is the one that was asked for.\n"
       "Without a truth: what outside the mask is still the source, and warp error along\n"
-      "motion that is estimated on the source. docs/metrics.md has the formulas.\n",
-      1, 1, 0, lt_cmd_eval },
+      "motion that is estimated on the source. docs/metrics.md has the formulas.\n"
+      "A suite is a list of films, prompts, masks and settings (docs/formats.md), or a\n"
+      "folder of LongV-EVAL or FiVE-Bench. The same command continues it; an entry that\n"
+      "fails does not stop the others, and the exit code at the end is its.\n",
+      0, 1, 0, lt_cmd_eval },
     { "synth", LT_CMD_SYNTH, "[SCENE.yaml]", "render a demo clip with its ground truth",
       synth_examples,
       "SCENE.yaml has lines `key: value`; what is not there is drawn from the seed:\n"

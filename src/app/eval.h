@@ -6,8 +6,8 @@
 
 /* Judging one film: what `longtake eval EDITED` and every entry of a suite do. */
 
-/* What to judge by. Empty paths are not given; what is not given and a scene knows (source,
- * mask, motion, and the truth when factors are named) is rendered from the scene. */
+/* What to judge by. Empty paths are not given; what is not given and a scene knows
+ * (source, mask, motion, the truth when factors are named) is rendered from the scene. */
 typedef struct lt_eval_what {
     char edited[LT_PATH_MAX], truth[LT_PATH_MAX], source[LT_PATH_MAX], flow[LT_PATH_MAX];
     char mask[LT_PATH_MAX];   /* as mask.path: a video, a folder, a picture or box:... */

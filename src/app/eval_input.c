@@ -98,7 +98,7 @@ cleanup:
 
 /* ---- the rest ---------------------------------------------------------------------- */
 
-/* A scene moves in seconds: at the film's rate, unless that is the same but for rounding. */
+/* A scene moves in seconds: at the film's rate, unless they differ by rounding only. */
 static void set_rate(lt_scene *s, const lt_media_info *info)
 {
     const double rate = info->rate.den > 0 && info->rate.num > 0

@@ -15,10 +15,35 @@ static lt_status apply(lt_config *cfg, const lt_setting *s)
     return lt_config_set_value(cfg, s->section, s->key, s->value, option);
 }
 
+static int is_lora(const lt_setting *s)
+{
+    return s->option && !strcmp(s->option, "lora");
+}
+
+/* Every --lora adds to those before it; the first takes the place of the file's list. */
+static lt_status apply_loras(const lt_cli *cli, int last, lt_config *cfg)
+{
+    char *list = NULL;
+    size_t bytes = 0;
+    FILE *f = open_memstream(&list, &bytes);
+    if (!f) return LT_FAIL(LT_ERR_NOMEM, "out of memory (--lora)");
+    for (int i = 0; i <= last; i++)
+        if (is_lora(&cli->settings[i])) fprintf(f, "%s\n", cli->settings[i].value);
+    lt_status st =
+        fclose(f) == 0 ? LT_OK : LT_FAIL(LT_ERR_NOMEM, "out of memory (--lora)");
+    if (st == LT_OK) st = lt_config_set_value(cfg, "model", "lora", list, "--lora");
+    free(list);
+    return st;
+}
+
 static lt_status apply_all(const lt_cli *cli, lt_config *cfg)
 {
     lt_status st = LT_OK;
-    for (int i = 0; i < cli->n_settings; i++) LT_TRY(apply(cfg, &cli->settings[i]));
+    for (int i = 0; i < cli->n_settings; i++)
+        if (is_lora(&cli->settings[i]))
+            LT_TRY(apply_loras(cli, i, cfg));
+        else
+            LT_TRY(apply(cfg, &cli->settings[i]));
     if (cli->threads)
         LT_TRY(lt_config_set_value(cfg, "run", "threads", cli->threads, "--threads"));
 cleanup:
@@ -71,37 +96,38 @@ static lt_status job_folder(const lt_cli *cli, const lt_config *cfg, char *out)
     return lt_path_absolute(NULL, path, out);
 }
 
-/* Hashes of a resolved job.yaml hold for the files it names, not for others. */
-static void drop_foreign_facts(lt_request *r, const char *input, const char *model,
-                               const char *latents)
+/* A key whose files have a hash among the facts. */
+static int is_hashed(const lt_option *o)
 {
-    if (strcmp(input, r->cfg.input.path) != 0 || strcmp(model, r->cfg.model.path) != 0 ||
-        strcmp(latents, r->cfg.sampler.latents) != 0)
-        lt_facts_free(&r->facts);
+    const int others = !strcmp(o->section, "input") || !strcmp(o->section, "sampler");
+    return !strcmp(o->section, "model") || (others && o->type == LT_OPT_PATH);
+}
+
+/* Hashes of a resolved job.yaml hold for the files it names, not for others. */
+static void drop_foreign_facts(lt_request *r, const lt_config *before)
+{
+    const lt_option *o = lt_config_options();
+    for (int i = 0; i < LT_N_OPTIONS; i++)
+        if (is_hashed(&o[i]) && !lt_option_equal(&o[i], before, &r->cfg))
+            lt_facts_free(&r->facts);
 }
 
 static lt_status make_on_first(lt_app *app, int preview, lt_request *r)
 {
     lt_status st = LT_OK;
-    char *input = NULL, *model = NULL, *latents = NULL;
+    lt_config before = { 0 };
     LT_TRY(lt_config_default(&r->cfg));
     if (app->cli.n_args > 0) LT_TRY(lt_config_load(&r->cfg, &r->facts, app->cli.args[0]));
-    input = strdup(r->cfg.input.path);
-    model = strdup(r->cfg.model.path);
-    latents = strdup(r->cfg.sampler.latents);
-    if (!input || !model || !latents)
-        LT_TRY(LT_FAIL(LT_ERR_NOMEM, "out of memory (paths)"));
+    LT_TRY(lt_config_copy(&before, &r->cfg));
     LT_TRY(apply_all(&app->cli, &r->cfg));
-    drop_foreign_facts(r, input, model, latents);
+    drop_foreign_facts(r, &before);
     if (!preview) LT_TRY(default_output(&r->cfg));
     if (!preview) LT_TRY(job_folder(&app->cli, &r->cfg, r->job_dir));
     LT_TRY(lt_config_method_defaults(&r->cfg));
     LT_TRY(lt_model_defaults(r->cfg.model.path, &r->cfg));
     LT_TRY(lt_config_check(&r->cfg));
 cleanup:
-    free(input);
-    free(model);
-    free(latents);
+    lt_config_free(&before);
     return st;
 }
 

@@ -18,6 +18,9 @@ typedef enum lt_scale      { LT_SCALE_SOURCE, LT_SCALE_WORK } lt_scale;
 typedef enum lt_carry      { LT_CARRY_COPY, LT_CARRY_NONE } lt_carry;
 typedef enum lt_precision  { LT_PRECISION_AUTO, LT_PRECISION_F32, LT_PRECISION_BF16,
                              LT_PRECISION_F16 } lt_precision;
+typedef enum lt_predict_choice { LT_PREDICTION_AUTO, LT_PREDICTION_EPSILON,
+                             LT_PREDICTION_V } lt_predict_choice;
+typedef enum lt_ema        { LT_EMA_USE, LT_EMA_IGNORE } lt_ema;
 typedef enum lt_fit        { LT_FIT_PAD } lt_fit;
 typedef enum lt_sampler_choice { LT_SAMPLER_AUTO, LT_SAMPLER_NAME_DDIM,
                              LT_SAMPLER_NAME_EULER,
@@ -38,7 +41,7 @@ typedef enum lt_cpu_choice { LT_CPU_AUTO, LT_CPU_REF, LT_CPU_AVX2_F32, LT_CPU_AV
                              LT_CPU_AVX512_BF16, LT_CPU_AMX_BF16 } lt_cpu_choice;
 /* clang-format on */
 
-enum { LT_N_OPTIONS = 59 }; /* rows of the table; checked at compile time */
+enum { LT_N_OPTIONS = 63 }; /* rows of the table; checked at compile time */
 
 /* Enum keys are int and hold the values above. Owns clips.begins. */
 typedef struct lt_config {
@@ -58,6 +61,10 @@ typedef struct lt_config {
     struct {
         char path[LT_PATH_MAX];
         int dtype; /* lt_precision */
+        char lora[LT_TEXT_MAX]; /* FILE or FILE:WEIGHT, a line each */
+        char tokenizer[LT_PATH_MAX];
+        int prediction; /* lt_predict_choice */
+        int ema;        /* lt_ema */
     } model;
     struct {
         char edit[LT_TEXT_MAX], source[LT_TEXT_MAX], negative[LT_TEXT_MAX];

@@ -30,6 +30,8 @@
 #define BYTES(s, k, d)                                                            \
     .section = #s, .key = #k, AT(s.k), .type = LT_OPT_BYTES, .def = d, .imin = 0, \
     .imax = INT64_C(1) << 60, .unit = "bytes"
+#define FILES(s, k) \
+    .section = #s, .key = #k, AT(s.k), .type = LT_OPT_FILES, .def = "", .unit = ""
 #define INTS(s, k, d, lo, hi, u)                                                  \
     .section = #s, .key = #k, AT(s.k), .type = LT_OPT_INTS, .def = d, .imin = lo, \
     .imax = hi, .unit = u
@@ -66,10 +68,21 @@ static const lt_option table[] = {
       .help = "Carry subtitle packets over bit-exact, or leave them out." },
 
     { PATH(model, path), APART,
-      .help = "Model folder in the layout of diffusers; its content counts." },
+      .help = "Model: a folder in the layout of diffusers, a safetensors file, or a "
+              "folder of its parts; its content counts." },
     { ENUM(model, dtype, "auto", "auto", "f32", "bf16", "f16"), RESULT,
       .help = "Compute type; auto: the best that the CPU path or the GPU has. f32 "
               "also stores latents in f32." },
+    { FILES(model, lora), APART,
+      .help = "LoRA files merged into the model, each with a weight (1): "
+              "[style.safetensors:0.8]; their content counts." },
+    { PATH(model, tokenizer), APART,
+      .help = "Folder of vocab.json and merges.txt; empty: the one in or beside the "
+              "model." },
+    { ENUM(model, prediction, "auto", "auto", "epsilon", "v_prediction"), RESULT,
+      .help = "What the UNet predicts; auto: as the model's files say." },
+    { ENUM(model, ema, "use", "use", "ignore"), RESULT,
+      .help = "Averaged weights of a single-file checkpoint that has both." },
 
     { TEXT(prompt, edit, ""), RESULT,
       .help = "What the result shows." },

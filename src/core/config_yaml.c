@@ -97,7 +97,7 @@ static bool is_null(const reader *r)
 static bool takes_quotes(const lt_option *o)
 {
     return o->type == LT_OPT_TEXT || o->type == LT_OPT_PATH || o->type == LT_OPT_ENUM ||
-           o->type == LT_OPT_TIME || o->type == LT_OPT_BYTES;
+           o->type == LT_OPT_TIME || o->type == LT_OPT_BYTES || o->type == LT_OPT_FILES;
 }
 
 static lt_status wrong_type(const reader *r, const lt_option *o, const char *what)
@@ -106,7 +106,8 @@ static lt_status wrong_type(const reader *r, const lt_option *o, const char *wha
                    o->key, what, r->name, line_of(r), o->def[0] ? o->def : "a text");
 }
 
-/* Collect a sequence of plain scalars as "a,b,c", the form of the command line. */
+/* Collect a sequence of plain scalars as "a,b,c", the form of the command line; one of
+ * files as a line each. */
 static lt_status read_list(reader *r, const lt_option *o, FILE *f)
 {
     lt_status st = LT_OK;
@@ -116,6 +117,12 @@ static lt_status read_list(reader *r, const lt_option *o, FILE *f)
         if (r->event.type != YAML_SCALAR_EVENT) {
             st = wrong_type(r, o, "nested too deep");
             break;
+        }
+        if (o->type == LT_OPT_FILES) {
+            if (is_null(r) || strchr(scalar(r), '\n'))
+                LT_TRY(wrong_type(r, o, "not a list of files"));
+            fprintf(f, "%s\n", scalar(r));
+            continue;
         }
         if (!is_plain(r) || strchr(scalar(r), ',') || is_null(r)) {
             st = wrong_type(r, o, "not a list of numbers");
@@ -133,7 +140,8 @@ static lt_status value_list(reader *r, const lt_option *o)
     char *buf = NULL;
     size_t bytes = 0;
     char where[LT_WHERE_MAX];
-    if (o->type != LT_OPT_INTS) return wrong_type(r, o, "a list, not one value");
+    if (o->type != LT_OPT_INTS && o->type != LT_OPT_FILES)
+        return wrong_type(r, o, "a list, not one value");
     snprintf(where, sizeof(where), "%.*s:%d", LT_PATH_MAX, r->name, line_of(r));
     FILE *f = open_memstream(&buf, &bytes);
     if (!f) return LT_FAIL(LT_ERR_NOMEM, "out of memory (%s)", r->name);
@@ -150,8 +158,8 @@ static lt_status value_scalar(reader *r, const lt_option *o)
 {
     char where[LT_WHERE_MAX];
     const char *text = scalar(r);
-    const bool texty =
-        o->type == LT_OPT_TEXT || o->type == LT_OPT_PATH || o->type == LT_OPT_TIME;
+    const bool texty = o->type == LT_OPT_TEXT || o->type == LT_OPT_PATH ||
+                       o->type == LT_OPT_TIME || o->type == LT_OPT_FILES;
     if (is_null(r) && !texty) return wrong_type(r, o, "without a value");
     if (is_null(r)) text = "";
     if (!is_plain(r) && !takes_quotes(o)) return wrong_type(r, o, "a text in quotes");

@@ -201,6 +201,53 @@ cleanup:
     return st;
 }
 
+/* Add one entry of a list of files, [begin, end), to the lines in `out`. */
+static lt_status add_file(const lt_option *o, const char *begin, const char *end,
+                          const char *folder, const char *where, char *out)
+{
+    char entry[LT_PATH_MAX];
+    const size_t used = strlen(out);
+    while (begin < end && *begin == ' ') begin++;
+    while (end > begin && end[-1] == ' ') end--;
+    const size_t n = (size_t)(end - begin);
+    if (n == 0)
+        return LT_FAIL(LT_ERR_CONFIG, "%s.%s has an empty entry (%s): name a file",
+                       o->section, o->key, where);
+    lt_status st = LT_ERR_ARG;
+    if (n < sizeof(entry)) {
+        memcpy(entry, begin, n);
+        entry[n] = '\0';
+        st = lt_path_absolute(folder, entry, entry);
+    }
+    if (st == LT_ERR_ARG || (st == LT_OK && used + strlen(entry) + 2 > LT_TEXT_MAX))
+        return LT_FAIL(LT_ERR_CONFIG,
+                       "%s.%s is too long (%s): use fewer or shorter paths", o->section,
+                       o->key, where);
+    if (st == LT_OK) sprintf(out + used, "%s%s", used ? "\n" : "", entry);
+    return st;
+}
+
+static lt_status parse_files(const lt_option *o, const char *text, const char *folder,
+                             const char *where, void *out)
+{
+    char files[LT_TEXT_MAX] = "";
+    const char *p = text, *end = text + strlen(text);
+    const char separator = strchr(text, '\n') ? '\n' : ',';
+    if (!lt_utf8_valid(text))
+        return LT_FAIL(LT_ERR_CONFIG, "%s.%s is not UTF-8 text (%s): save it as UTF-8",
+                       o->section, o->key, where);
+    if (separator == ',' && *p == '[' && end[-1] == ']' && end - p >= 2) p++, end--;
+    while (p < end && *p == ' ') p++;
+    while (p < end) {
+        const char *next = memchr(p, separator, (size_t)(end - p));
+        const lt_status st = add_file(o, p, next ? next : end, folder, where, files);
+        if (st != LT_OK) return st;
+        p = next ? next + 1 : end;
+    }
+    strcpy(out, files);
+    return LT_OK;
+}
+
 lt_status lt_option_parse(const lt_option *o, const char *text, const char *folder,
                           const char *where, void *base)
 {
@@ -215,6 +262,7 @@ lt_status lt_option_parse(const lt_option *o, const char *text, const char *fold
     case LT_OPT_ENUM: return parse_enum(o, text, where, out);
     case LT_OPT_TIME: return parse_time(o, text, where, out);
     case LT_OPT_INTS: return parse_ints(o, text, where, out);
+    case LT_OPT_FILES: return parse_files(o, text, folder, where, out);
     }
     return LT_FAIL(LT_ERR_INTERNAL, "option %s.%s has no type (%s): report this",
                    o->section, o->key, where);
@@ -225,6 +273,21 @@ static void print_ints(const lt_ints *list, FILE *f)
     fputc('[', f);
     for (int64_t i = 0; i < list->n; i++)
         fprintf(f, "%s%lld", i ? ", " : "", (long long)list->v[i]);
+    fputc(']', f);
+}
+
+static void print_files(const char *files, FILE *f)
+{
+    char entry[LT_TEXT_MAX];
+    fputc('[', f);
+    for (const char *p = files; *p;) {
+        const size_t n = strcspn(p, "\n");
+        memcpy(entry, p, n);
+        entry[n] = '\0';
+        if (p != files) fputs(", ", f);
+        lt_yaml_quote(entry, f);
+        p += n + (p[n] == '\n');
+    }
     fputc(']', f);
 }
 
@@ -242,6 +305,7 @@ void lt_option_print(const lt_option *o, const void *base, FILE *f)
     case LT_OPT_ENUM: fputs(o->choices[*(const int *)v], f); break;
     case LT_OPT_TIME: lt_yaml_quote(lt_time_format(*(const int64_t *)v, buf), f); break;
     case LT_OPT_INTS: print_ints(v, f); break;
+    case LT_OPT_FILES: print_files(v, f); break;
     }
 }
 
@@ -255,6 +319,7 @@ bool lt_option_equal(const lt_option *o, const void *a, const void *b)
     case LT_OPT_TIME: return *(const int64_t *)x == *(const int64_t *)y;
     case LT_OPT_FLOAT: return *(const double *)x == *(const double *)y;
     case LT_OPT_TEXT:
+    case LT_OPT_FILES:
     case LT_OPT_PATH: return strcmp(x, y) == 0;
     case LT_OPT_ENUM: return *(const int *)x == *(const int *)y;
     case LT_OPT_INTS: break;
@@ -286,6 +351,7 @@ lt_status lt_option_copy(const lt_option *o, void *dst, const void *src)
     case LT_OPT_TIME: *(int64_t *)to = *(const int64_t *)from; break;
     case LT_OPT_FLOAT: *(double *)to = *(const double *)from; break;
     case LT_OPT_TEXT:
+    case LT_OPT_FILES:
     case LT_OPT_PATH: strcpy(to, from); break;
     case LT_OPT_ENUM: *(int *)to = *(const int *)from; break;
     case LT_OPT_INTS: return copy_ints(to, from);
@@ -320,6 +386,7 @@ void lt_option_print_range(const lt_option *o, FILE *f)
         break;
     case LT_OPT_TEXT: fputs("text", f); break;
     case LT_OPT_PATH: fputs("path", f); break;
+    case LT_OPT_FILES: fputs("list of FILE or FILE:WEIGHT", f); break;
     case LT_OPT_TIME: fputs("time: seconds, MM:SS.fff or HH:MM:SS.fff", f); break;
     case LT_OPT_ENUM:
         for (int i = 0; o->choices[i]; i++)

@@ -27,7 +27,9 @@ typedef enum lt_option_type {
     LT_OPT_ENUM,  /* int, index into choices                                    */
     LT_OPT_TIME,  /* int64_t nanoseconds, LT_TIME_NONE = none (text "")         */
     LT_OPT_BYTES, /* int64_t bytes in [imin, imax]                              */
-    LT_OPT_INTS   /* lt_ints, every entry in [imin, imax]                       */
+    LT_OPT_INTS,  /* lt_ints, every entry in [imin, imax]                       */
+    LT_OPT_FILES  /* char[LT_TEXT_MAX], a line a file, each made absolute like a
+                   * PATH; what an entry holds behind the path (":0.8") stays   */
 } lt_option_type;
 
 /* What a change of the value touches in a job that has already begun. */
@@ -63,7 +65,8 @@ typedef struct lt_option {
  * fails; a list that stood there is freed when it works.
  *   folder  PATH: relative paths are made absolute in it; NULL: the working folder
  *   where   for the message: "job.yaml:12" or "--set sampler.steps=5O"
- * A list is "[1, 2]" or "1,2". Errors: CONFIG, NOMEM. */
+ * A list is "[1, 2]" or "1,2"; one of files may also have an entry a line, each with its
+ * line end, which leaves commas to their names. Errors: CONFIG, NOMEM. */
 LT_NODISCARD lt_status lt_option_parse(const lt_option *o, const char *text,
                                        const char *folder, const char *where, void *base);
 

@@ -278,13 +278,13 @@ static lt_status side_path(const lt_source *s, char out[LT_PATH_MAX])
 {
     static const char *const ends[] = { ".safetensors.index.json", ".safetensors" };
     size_t n = strlen(s->path);
-    if (lt_folder_exists(s->path)) return join(out, s->path, "longtake.json");
+    if (lt_folder_exists(s->path)) return join(out, s->path, "model.json");
     for (size_t i = 0; i < 2; i++)
         if (ends_with(s->path, ends[i])) {
             n -= strlen(ends[i]);
             break;
         }
-    const int k = snprintf(out, LT_PATH_MAX, "%.*s.longtake.json", (int)n, s->path);
+    const int k = snprintf(out, LT_PATH_MAX, "%.*s.model.json", (int)n, s->path);
     if (k > 0 && k < LT_PATH_MAX) return LT_OK;
     return LT_FAIL(LT_ERR_NOINPUT, "path too long (%.80s...)", s->path);
 }

@@ -13,7 +13,7 @@
  *   - one safetensors file with UNet, VAE and text encoder, also as shards with an index
  *   - a folder of loose files, each a part, as ComfyUI keeps them
  * The last two have no configuration: derive.h, and beside them a side file
- * (STEM.longtake.json, or longtake.json in the folder) with what shapes cannot say:
+ * (STEM.model.json, or model.json in the folder) with what shapes cannot say:
  *   {"unet": {...}, "vae": {...}, "text_encoder": {...}, "scheduler": {...}}
  * in the keys of diffusers. */
 

@@ -221,6 +221,25 @@ static void compare_mask(stored_job *s, const findings *f)
     if (strcmp(was ? was : "", f->mask.sha256) != 0) s->reencode = s->changed = 1;
 }
 
+/* The texts stay those of cfg. */
+static lt_model_spec model_spec(const lt_config *cfg)
+{
+    return (lt_model_spec){ .path = cfg->model.path,
+                            .tokenizer = cfg->model.tokenizer,
+                            .prediction = cfg->model.prediction,
+                            .ignore_ema = cfg->model.ema == LT_EMA_IGNORE,
+                            .lora = cfg->model.lora };
+}
+
+/* What the model's files left open and how it was settled. */
+static void say_notes(lt_run *r)
+{
+    char *save = NULL;
+    for (char *p = strtok_r(r->model->notes, "\n", &save); p;
+         p = strtok_r(NULL, "\n", &save))
+        lt_log_info(r->log, "%s", p);
+}
+
 static lt_status look(lt_run *r, const lt_run_env *env, findings *f, stored_job *s)
 {
     lt_status st = LT_OK;
@@ -230,7 +249,8 @@ static lt_status look(lt_run *r, const lt_run_env *env, findings *f, stored_job 
     LT_TRY(look_at_mask(r, env, f));
     if (!env->no_job) {
         LT_TRY(lt_sha256_file(r->cfg->input.path, f->input_sha256));
-        LT_TRY(lt_model_sha256(r->cfg->model.path, f->model_sha256));
+        const lt_model_spec spec = model_spec(r->cfg);
+        LT_TRY(lt_model_identity(&spec, f->model_sha256));
         snprintf(f->latents_sha256, sizeof(f->latents_sha256), "none");
         if (r->cfg->sampler.latents[0])
             LT_TRY(lt_sha256_file(r->cfg->sampler.latents, f->latents_sha256));
@@ -609,13 +629,15 @@ static lt_status open_all(lt_run *r, const lt_facts *facts, const lt_run_env *en
                           findings *f, stored_job *s)
 {
     lt_status st = LT_OK;
+    const lt_model_spec spec = model_spec(r->cfg);
     LT_TRY(lt_comm_agree(r->comm, r->rank == 0 ? look(r, env, f, s) : LT_OK));
     LT_TRY(share_findings(r, f));
     r->frames = f->frames; /* owned from here on */
     st = open_compute(r, env, f);
     if (st == LT_OK)
-        st = lt_model_load(&r->x, r->cfg->model.path,
-                           env->parts ? env->parts : LT_MODEL_ALL, &r->model);
+        st = lt_model_open(&r->x, &spec, env->parts ? env->parts : LT_MODEL_ALL,
+                           &r->model);
+    if (st == LT_OK && r->rank == 0) say_notes(r);
     if (st == LT_OK) st = open_sizes(r, f);
     if (st == LT_OK && r->model->unet) st = check_model(r);
     if (st == LT_OK && r->rank == 0) st = check_output(r);

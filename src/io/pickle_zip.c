@@ -274,12 +274,15 @@ cleanup:
 static lt_status map_file(const char *path, const uint8_t **map, size_t *bytes)
 {
     struct stat info;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* O_NONBLOCK: a pipe must not hang us before we see that it is one */
+    const int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &info) != 0) {
         const int e = errno;
         if (fd >= 0) close(fd);
-        return LT_FAIL(e == ENOENT || e == ENOTDIR ? LT_ERR_NOINPUT : LT_ERR_IO,
-                       "cannot open the torch file (%s): %s", path, strerror(e));
+        return LT_FAIL(e == EIO ? LT_ERR_IO : LT_ERR_NOINPUT,
+                       "cannot open the torch file, %s (%s): check the name and the "
+                       "rights",
+                       strerror(e), path);
     }
     void *p = S_ISREG(info.st_mode) && info.st_size > 0
                   ? mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0)
@@ -288,7 +291,7 @@ static lt_status map_file(const char *path, const uint8_t **map, size_t *bytes)
     if (p == MAP_FAILED)
         return LT_FAIL(LT_ERR_DATA,
                        "cannot read the torch file (%s): it is empty, or no "
-                       "file",
+                       "file; download it again",
                        path);
     *map = p;
     *bytes = (size_t)info.st_size;

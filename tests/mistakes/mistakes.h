@@ -21,12 +21,13 @@ typedef struct mistake {
 } mistake;
 
 enum {
-    M_OUT = 1,      /* may print results (verify of damaged files) */
-    M_FILES = 2,    /* leaves files on purpose (a job that has begun) */
-    M_NOBODY = 4,   /* needs a user whom permissions hold back; root becomes nobody */
-    M_LITTLE = 8,   /* with 1 GiB of address space: out of memory */
-    M_TMPFS = 16,   /* needs a small file system, mounted at `small`: root */
-    M_FULL_OUT = 32 /* stdout is /dev/full */
+    M_OUT = 1,       /* may print results (verify of damaged files) */
+    M_FILES = 2,     /* leaves files on purpose (a job that has begun) */
+    M_NOBODY = 4,    /* needs a user whom permissions hold back; root becomes nobody */
+    M_LITTLE = 8,    /* with 1 GiB of address space: out of memory */
+    M_TMPFS = 16,    /* needs a small file system, mounted at `small`: root */
+    M_FULL_OUT = 32, /* stdout is /dev/full */
+    M_NO_AMX = 64    /* needs a CPU without AMX */
 };
 
 /* A group is a file; rows end with a NULL args. */
@@ -35,7 +36,8 @@ typedef struct mistake_group {
     const mistake *rows;
 } mistake_group;
 extern const mistake mistakes_usage[], mistakes_config[], mistakes_media[],
-    mistakes_weights[], mistakes_model[], mistakes_job[], mistakes_mask[];
+    mistakes_weights[], mistakes_model[], mistakes_job[], mistakes_mask[],
+    mistakes_tools[];
 
 /* Run one row; what is wrong is printed. Skipped: it cannot be tried here. */
 typedef enum mistake_result {

@@ -315,6 +315,7 @@ static int can_be_tried(const mistake *m)
         CHECK(mkdir("small", 0755) == 0);
         if (mount("tmpfs", "small", "tmpfs", 0, "size=64k") != 0) return 0;
     }
+    if (m->flags & M_NO_AMX && system("grep -q amx_bf16 /proc/cpuinfo") == 0) return 0;
     return !(m->flags & M_NOBODY) || here.nobody_works;
 }
 

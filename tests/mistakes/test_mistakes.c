@@ -8,7 +8,7 @@ static const mistake_group groups[] = {
     { "usage", mistakes_usage }, { "config", mistakes_config },
     { "media", mistakes_media }, { "weights", mistakes_weights },
     { "model", mistakes_model }, { "job", mistakes_job },
-    { "mask", mistakes_mask },
+    { "mask", mistakes_mask },   { "tools", mistakes_tools },
 };
 
 int main(int argc, char **argv)

@@ -6,7 +6,7 @@
 : "${MAKE_INSTRUCT_MODEL:?the program that writes the model}"
 "$MAKE_INSTRUCT_MODEL" model
 settings=(--model model --method frame --prompt "turn the circle red" --set sampler.steps=4
-    --set size.max_pixels=6144 --set run.checkpoint_steps=2)
+    --set size.max_pixels=1536 --set run.checkpoint_steps=2)
 make_clip clip.mp4 34 # 3 blocks, the last of 2 frames
 edit ref.mp4 1 1 >/dev/null
 digest ref.mp4 >want

@@ -3,8 +3,8 @@
 
 #include "attention/inject.h"
 #include "methods/common.h"
-#include "stages/instruct.h"
 #include "stages/composite.h"
+#include "stages/instruct.h"
 #include "stages/match.h"
 
 enum { TEXT_TOKENS = 77 };

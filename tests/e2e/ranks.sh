@@ -12,8 +12,8 @@ if [ "$path" = ref ]; then # the reference is a hundred times slower
 fi
 case "${2:-adaflow}" in
     tokenflow) # matches in the pass; keyframes pass between ranks
-        settings+=(--method tokenflow --set attention.kv_budget=0) combinations=("1 2" "2 1" "3 2")
-        settings+=(--set sampler.strength=0.9) ;;
+        settings+=(--method tokenflow --set attention.kv_budget=0 --set sampler.strength=0.9)
+        combinations=("1 2" "2 1" "3 2") ;;
     neighbours) settings+=(--set propagate.blend=neighbours) combinations=("3 1") ;;
 esac
 make_clip clip.mp4 "$frames"

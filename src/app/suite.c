@@ -315,6 +315,20 @@ static lt_status order_open(order *o, size_t settings)
     return LT_FAIL(LT_ERR_NOMEM, "out of memory (settings)");
 }
 
+/* A folder of JPEG masks becomes one of PNG in the entry's folder. */
+static lt_status take_mask(const suite *s, const json_t *e, char *mask)
+{
+    lt_status st = LT_OK;
+    char out[LT_PATH_MAX];
+    int made = 0;
+    if (!lt_folder_exists(mask)) return LT_OK;
+    LT_TRY(file_of(s, e, "mask", out));
+    LT_TRY(lt_suite_masks(mask, out, &made));
+    if (made) snprintf(mask, LT_PATH_MAX, "%s", out);
+cleanup:
+    return st;
+}
+
 /* Rank 0: make the source when there is none; say what to edit, what to judge by. */
 static lt_status prepare(const suite *s, int64_t i, order *o, lt_eval_what *w)
 {
@@ -329,6 +343,7 @@ static lt_status prepare(const suite *s, int64_t i, order *o, lt_eval_what *w)
     snprintf(source, sizeof(source), "%s", text_of(e, "video"));
     snprintf(mask, sizeof(mask), "%s", text_of(e, "mask"));
     snprintf(w->source, sizeof(w->source), "%s", source);
+    LT_TRY(take_mask(s, e, mask));
     snprintf(w->mask, sizeof(w->mask), "%s", mask);
     snprintf(w->truth, sizeof(w->truth), "%s", text_of(e, "truth"));
     snprintf(w->flow, sizeof(w->flow), "%s", text_of(e, "flow"));

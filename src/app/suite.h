@@ -25,6 +25,12 @@ LT_NODISCARD lt_status lt_suite_list_read(const char *path, const lt_cli *cli,
  * be), IO, NOMEM. */
 LT_NODISCARD lt_status lt_suite_layout_read(const char *folder, json_t **list);
 
+/* Masks as FiVE-Bench has them: when `folder` holds JPEG pictures, write their grey as
+ * PNG into the folder `out` (made when missing), for the mask reader; *made says whether.
+ * Pictures that are there already stay. Errors: DATA (a picture), CANTCREAT, NOSPACE, IO,
+ * NOMEM, UNSUPPORTED (a build without media). */
+LT_NODISCARD lt_status lt_suite_masks(const char *folder, const char *out, int *made);
+
 /* Collective. `longtake eval --suite`: everything that is not done yet, in the order of
  * the list. A failed entry is noted in the CSV and does not keep the others from their
  * turn; at the end the first failure is the suite's. Errors: those of lt_suite_list_read,

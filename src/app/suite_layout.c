@@ -5,6 +5,7 @@
 
 #include "app/suite.h"
 #include "core/file.h"
+#include "io/image_jpeg_read.h"
 
 enum { PROMPT_BYTES_MAX = 1 << 16, PROMPTS_BYTES_MAX = 64 << 20 };
 
@@ -215,7 +216,39 @@ cleanup:
     return st;
 }
 
-/* ------------------------------------------------------------------------------------ */
+static lt_status convert(const char *from, const char *to)
+{
+    lt_status st = LT_OK;
+    lt_image image = { 0 };
+    if (lt_file_exists(to)) return LT_OK;
+    LT_TRY(lt_image_jpeg_read_grey(from, &image));
+    LT_TRY(lt_image_png_write(to, image.width, image.height, 1, image.pixels));
+cleanup:
+    lt_image_free(&image);
+    return st;
+}
+
+lt_status lt_suite_masks(const char *folder, const char *out, int *made)
+{
+    lt_status st = LT_OK;
+    char from[LT_PATH_MAX], to[LT_PATH_MAX], stem[256];
+    files f = { 0 };
+    *made = 0;
+    LT_TRY(list_files(folder, ".jpg", &f));
+    if (f.n) LT_TRY(lt_folder_make(out));
+    for (size_t i = 0; i < f.n; i++) {
+        snprintf(stem, sizeof(stem), "%.*s", (int)(strlen(f.name[i]) - 4), f.name[i]);
+        LT_TRY(join(from, folder, "", f.name[i], ""));
+        LT_TRY(join(to, out, "", stem, ".png"));
+        LT_TRY(convert(from, to));
+    }
+    *made = f.n > 0;
+cleanup:
+    files_free(&f);
+    return st;
+}
+
+/* ---- which ------------------------------------------------------------------------- */
 
 static int is_long(const char *folder)
 {

@@ -61,11 +61,14 @@ static lt_status read_stored(const char *dir, stored_job *s)
 {
     lt_status st = LT_OK;
     lt_job *job = NULL;
-    char *text = NULL;
+    char *text = NULL, path[LT_PATH_MAX];
     if (!lt_folder_exists(dir)) return LT_OK;
     st = lt_job_open(&job, dir, &(lt_job_options){ .mode = LT_JOB_READ });
     if (st == LT_ERR_NOINPUT) return LT_OK; /* an empty folder: the job is made there */
     LT_TRY(st);
+    LT_TRY(lt_job_file(job, "job.yaml", path, sizeof(path)));
+    if (!lt_job_record(job, "config", 0, LT_NO_STEP) && !lt_file_exists(path))
+        goto cleanup; /* killed before it had one: the job is made there */
     LT_TRY(lt_job_config(job, &text));
     LT_TRY(lt_config_default(&s->cfg));
     s->exists = 1;

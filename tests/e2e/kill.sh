@@ -5,7 +5,7 @@
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 random_kills=${1:-6}
-stages="source inversion-state inversion match state edit render mux"
+stages="config source inversion-state inversion match state edit render mux"
 if [ "${2:-adaflow}" != adaflow ]; then
     settings+=(--method "$2" --set attention.kv_budget=0)
     stages="state edit"

@@ -20,6 +20,7 @@ GOLDEN = HERE.parents[1] / "tests" / "golden"
 def make(root):
     import instruct
     import loops
+    import lora
     import models
     import outputs
     import policies
@@ -35,6 +36,7 @@ def make(root):
     policies.write(root)
     loops.write(root)
     instruct.write(root)
+    lora.write(root)
 
 
 def check():

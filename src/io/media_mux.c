@@ -325,12 +325,26 @@ int lt_mux_begin(lt_mux *m, AVIOContext *pb)
     return r < 0 ? r : lt_cover_write(m);
 }
 
+/* Matroska's times of Opus count from the start of what the decoder drops. FFmpeg 5
+ * subtracts that when it reads and does not add it when it writes. */
+static int64_t opus_delay(const lt_mux *m, const AVStream *s)
+{
+    const AVCodecParameters *c = s->codecpar;
+    if (c->codec_id != AV_CODEC_ID_OPUS || strcmp(m->out->oformat->name, "matroska") ||
+        AV_VERSION_MAJOR(avformat_version()) >= 60)
+        return 0;
+    return av_rescale_q(c->initial_padding, (AVRational){ 1, 48000 }, s->time_base);
+}
+
 int lt_mux_write(lt_mux *m, AVPacket *p, AVRational tb)
 {
     const AVStream *s = m->out->streams[p->stream_index];
+    const int64_t delay = opus_delay(m, s);
     int64_t *last = &m->last_dts[p->stream_index];
     const int strict = !(m->out->oformat->flags & AVFMT_TS_NONSTRICT);
     av_packet_rescale_ts(p, tb, s->time_base);
+    p->pts += delay;
+    p->dts += delay;
     if (*last != AV_NOPTS_VALUE && p->dts < *last + strict) p->dts = *last + strict;
     if (p->pts < p->dts) p->pts = p->dts;
     *last = p->dts;

@@ -86,8 +86,10 @@ def write_models(trained, merges, demo):
     models.write_json(demo / "sd/model_index.json",
                       _index("StableDiffusionPipeline", PARTS))
     models.make_saved_scheduler().save_pretrained(demo / "sd/scheduler")
+    models.write_json(demo / "sd/longtake.json", models.SETTINGS["sd"])
     if not (demo / "ip2p/unet").exists():
         return
+    models.write_json(demo / "ip2p/longtake.json", models.SETTINGS["ip2p"])
     models.write_json(demo / "ip2p/model_index.json",
                       _index("StableDiffusionInstructPix2PixPipeline", PARTS))
     models.make_saved_scheduler().save_pretrained(demo / "ip2p/scheduler")

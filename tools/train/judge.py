@@ -3,7 +3,7 @@
 
     python tools/train/judge.py --what vae|sd|ip2p|all [--n N] [--sheet DIR]
 
-vae    mean PSNR of reconstructed frames.
+vae    PSNR of all frames of held-out clips of one second after encoding and decoding.
 sd     pictures made from captions of reserved combinations. For each factor, which of
        its values is in the picture? The one among whose true renders, which otherwise
        follow the caption, is the nearest to it (squared distance at a quarter of the
@@ -17,6 +17,7 @@ Nothing is classified by a network. Prints one JSON object."""
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -28,7 +29,7 @@ import export
 import models
 from world import JUDGING, N_FACTORS, PLACE, SINGLE, STYLE, TIME, WEATHER, World
 
-SIDE, GRID = 128, 32
+SIDE, GRID, FRAMES = 128, 32, 24
 BACKS, TRIED, FORMS = 24, 4, 16
 CITY, NIGHT = 4, 3
 
@@ -62,6 +63,11 @@ def sheet(path, rows):
     Image.fromarray(np.concatenate(rows, 0)).save(path)
 
 
+def transform(x):
+    """Of a map [.., GRID, GRID], with as much room again for shifts."""
+    return torch.fft.rfft2(x, s=(2 * GRID, 2 * GRID))
+
+
 class Align:
     """Finds the true render nearest to a picture, wherever its object is.
 
@@ -72,8 +78,8 @@ class Align:
 
     def __init__(self, world):
         self.world, self.places, self.objects = world, {}, {}
-        shift = np.fft.fftfreq(2 * GRID, 1 / (2 * GRID))
-        near = np.abs(shift) <= GRID // 2
+        self.seen = (None, {})
+        near = torch.fft.fftfreq(2 * GRID, 1 / (2 * GRID)).abs() <= GRID // 2
         self.near = near[:, None] & near
 
     def place(self, key):
@@ -85,7 +91,7 @@ class Align:
                 factors[TIME] = -1
             rgb, mask = self.world.render_small(held_out(BACKS, 10 ** 7), factors,
                                                 2 * GRID, 2 * GRID)
-            self.places[key] = small(fill(rgb, mask))
+            self.places[key] = torch.from_numpy(small(fill(rgb, mask)))
         return self.places[key]
 
     def object(self, key):
@@ -98,27 +104,33 @@ class Align:
             want[:, TIME] = -1
         r = self.world.render(held_out(FORMS, 2 * 10 ** 7), 2 * GRID, 2 * GRID, SINGLE,
                               factors=want, mask=True, text=False)
-        rgb, m = small(r["rgb"]), small(r["mask"][..., None])
-        size = dict(s=(2 * GRID, 2 * GRID), axes=(1, 2))
-        out = (np.conj(np.fft.rfft2(m[..., 0], **size)),
-               np.conj(np.fft.rfft2(m * rgb, **size)), (m * rgb ** 2).sum((1, 2, 3)))
+        rgb, m = (torch.from_numpy(small(x)).permute(0, 3, 1, 2)
+                  for x in (r["rgb"], r["mask"][..., None]))
+        out = (transform(m[:, 0]).conj(), transform(m * rgb).conj(),
+               (m * rgb ** 2).sum((1, 2, 3)))
         if len(self.objects) > 400:
             self.objects.clear()
         self.objects[key] = out
         return out
 
+    def around(self, p, key):
+        """Squared distance of every pixel to the TRIED nearest places of one kind."""
+        if self.seen[0] is not p:
+            self.seen = (p, {})
+        if key not in self.seen[1]:
+            e = ((p - self.place(key)) ** 2).sum(-1)
+            low = e.flatten(1).sort(1).values[:, :GRID * GRID // 2].sum(1)
+            self.seen[1][key] = e[low.argsort()[:TRIED]]  # objects hide less than half
+        return self.seen[1][key]
+
     def distance(self, p, key):
         """To the nearest render that has the factors `key`."""
-        e = ((p - self.place((key[PLACE], key[TIME], key[STYLE]))) ** 2).sum(-1)
-        low = np.sort(e.reshape(BACKS, -1), 1)[:, :GRID * GRID // 2].sum(1)
-        e = e[np.argsort(low)[:TRIED]]  # the object hides less than half
+        e = self.around(p, (key[PLACE], key[TIME], key[STYLE]))
         cover, colour, own = self.object(key)
-        size = dict(s=(2 * GRID, 2 * GRID), axes=(-2, -1))
-        gain = np.fft.rfft2((p ** 2).sum(-1) - e, **size)[:, None] * cover
-        both = (np.fft.rfft2(p.transpose(2, 0, 1), **size).transpose(1, 2, 0) *
-                colour).sum(-1)
-        d = np.fft.irfft2(gain - 2 * both, **size) + own[:, None, None]
-        return float((e.sum((1, 2)) + d[..., self.near].min((1, 2))).min())
+        gain = transform((p ** 2).sum(-1) - e)[:, None] * cover
+        both = (transform(p.permute(2, 0, 1)) * colour).sum(1)
+        d = torch.fft.irfft2(gain - 2 * both) + own[:, None, None]
+        return float((e.sum((1, 2)) + d[..., self.near].amin((1, 2))).min())
 
     def read(self, p, want, f):
         """Value of factor f in picture p, given that the others are as wanted."""
@@ -162,17 +174,18 @@ class Judge:
     @torch.no_grad()
     def judge_vae(self):
         values, rows = [], []
-        for i in range(0, self.args.n, 10):
-            rgb = self.world.render(held_out(10, i), SIDE, SIDE)["rgb"]
+        for i in range(self.args.n):
+            seeds = np.repeat(held_out(1, i), FRAMES)
+            rgb = self.world.render(seeds, SIDE, SIDE, frames=np.arange(FRAMES))["rgb"]
             x = to_tensor(rgb)
             y = to_bytes(self.vae.decode(self.vae.encode(x).latent_dist.mode()).sample)
             mse = ((y.astype(np.float64) - rgb) ** 2).mean((1, 2, 3))
             values += list(10 * np.log10(255 ** 2 / np.maximum(mse, 1e-3)))
-            if i < 30:
-                rows += [rgb, y]
+            if i < 12:
+                rows.append(np.concatenate([rgb[::6], y[::6]]))
         if self.args.sheet:
             sheet(Path(self.args.sheet) / "vae.png", rows)
-        return {"frames": len(values), "psnr": float(np.mean(values)),
+        return {"clips": self.args.n, "frames": len(values), "psnr": float(np.mean(values)),
                 "psnr_lowest": float(np.min(values))}
 
     @torch.no_grad()
@@ -203,7 +216,7 @@ class Judge:
     def nearest(self, pictures, factors):
         """Which share of the pictures shows the asked value of each factor."""
         right = {f: [] for f in range(N_FACTORS) if f != WEATHER}
-        for p, want in zip(small(pictures), factors):
+        for p, want in zip(torch.from_numpy(small(pictures)), factors):
             for f in right:
                 if f != TIME or want[PLACE] != CITY:
                     right[f].append(self.align.read(p, want, f) == want[f])
@@ -221,10 +234,11 @@ class Judge:
             sheet(Path(self.args.sheet) / "sd.png", rows)
             (Path(self.args.sheet) / "sd.txt").write_text("\n".join(r["caption"]) + "\n")
         want = r["factors_out"]
+        some = r["rgb"][:100]
         return {"captions": n, "right": self.nearest(made, want),
-                "right_of_true": self.nearest(r["rgb"], want),
+                "true_pictures": len(some), "right_of_true": self.nearest(some, want),
                 "right_of_true_through_the_vae":
-                    self.nearest(self.through_vae(r["rgb"]), want)}
+                    self.nearest(self.through_vae(some), want)}
 
     @torch.no_grad()
     def through_vae(self, rgb):
@@ -245,13 +259,12 @@ class Judge:
             a, b = r["factors_out"][i], r["edit_factors_out"][i]
             f = int(np.flatnonzero(a != b)[0])
             mask = (r["mask"][i] > 0) | (r["edit_mask"][i] > 0)
-            region = mask if f < 3 else np.ones_like(mask)
-            dist = []
-            for v in range(len(w.values[f])):
-                t = r["rgb"][i] if v == a[f] else self.true_edit(r, i, f, v)
-                d = np.inf if t is None else \
-                    ((t.astype(np.float32) - made[i]) ** 2)[region].mean()
-                dist.append(d)
+            true = [(r["rgb"][i], r["mask"][i]) if v == a[f] else self.true_edit(i, f, v)
+                    for v in range(len(w.values[f]))]
+            region = np.logical_or.reduce([t[1] > 0 for t in true if t])
+            region |= f >= PLACE
+            dist = [((t[0].astype(np.float32) - made[i]) ** 2)[region].mean() if t
+                    else np.inf for t in true]
             done.setdefault(w.factor_names[f], []).append(int(np.argmin(dist)) == b[f])
             if f < 3 and not mask.all():
                 e = ((made[i].astype(np.float32) - r["rgb"][i]) ** 2)[~mask].mean()
@@ -267,16 +280,19 @@ class Judge:
                 "by_factor": {k: round(float(np.mean(v)), 4) for k, v in done.items()},
                 "psnr_outside": float(np.mean(outside)) if outside else None}
 
-    def true_edit(self, r, i, f, v):
+    def true_edit(self, i, f, v):
+        """The true edit of scene i and the mask of its object, or None."""
         try:
-            return self.world.render(held_out(1, 4 * 10 ** 6 + i), SIDE, SIDE,
-                                     JUDGING | SINGLE, edit_factor=[f], edit_value=[v],
-                                     edit=True, text=False)["edit_rgb"][0]
+            r = self.world.render(held_out(1, 4 * 10 ** 6 + i), SIDE, SIDE,
+                                  JUDGING | SINGLE, edit_factor=[f], edit_value=[v],
+                                  edit=True, mask=True, text=False)
+            return r["edit_rgb"][0], r["edit_mask"][0]
         except ValueError:
             return None
 
 
 def main():
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     p = argparse.ArgumentParser(description=__doc__,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--what", choices=("vae", "sd", "ip2p", "all"), default="all")

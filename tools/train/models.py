@@ -45,6 +45,18 @@ SCHEDULE = dict(num_train_timesteps=1000, beta_start=0.00085, beta_end=0.012,
                 set_alpha_to_one=False, prediction_type="v_prediction")
 
 
+# longtake.json beside each model: what suits it (docs/models.md). The thresholds lie
+# between a cut of the demo world and the motion of 12 frames.
+CLIPS = {"mean_threshold": 0.975, "region_threshold": 0.85}
+SETTINGS = {
+    "sd": {"clips": CLIPS,
+           "sampler": {"steps": 20, "inversion_steps": 20, "guidance": 2}},
+    "ip2p": {"clips": CLIPS,
+             "sampler": {"steps": 20, "inversion_steps": 20, "guidance": 4,
+                         "image_guidance": 1.5}},
+}
+
+
 def make_scheduler():
     """What training and judging use."""
     return DDIMScheduler(**SCHEDULE)

@@ -28,14 +28,14 @@ LT_NODISCARD lt_status lt_model_check(const lt_exec *x, const char *dir,
 
 /* One file of a model folder that `models verify` has read. */
 typedef struct lt_verify_line {
-    const char *file;   /* name inside the folder */
+    const char *file;   /* name inside the folder; else the part and the file's name */
     const char *sha256; /* 64 hex digits */
     const char *fault;  /* NULL, or what is wrong */
 } lt_verify_line;
 
 typedef void lt_verify_report(void *self, const lt_verify_line *line);
 
-/* Read a whole model folder: configurations, headers, every expected tensor with its
+/* Read a whole model in any layout of source.h: configurations, headers, every expected tensor with its
  * shape, every value finite, tokenizer and scheduler usable; the hash of every file.
  * All faults are reported before a failure is returned. No kernels are needed.
  * Errors: DATA (something is damaged: names the first), NOINPUT, IO, NOMEM. */
@@ -55,14 +55,14 @@ typedef struct lt_model_info {
 
 typedef void lt_model_found(void *self, const lt_model_info *info);
 
-/* Look for model folders: `folder` itself, and below it to a depth of `depth` (a Hugging
+/* Look for models: `folder` itself, and below it to a depth of `depth` (a Hugging
  * Face cache needs 4: models--x--y/snapshots/<commit>/). A folder counts when it has
- * unet/config.json. In alphabetical order; links to folders are followed, hidden folders
+ * unet/config.json, a safetensors file when it holds UNet, VAE and text encoder. In alphabetical order; links to folders are followed, hidden folders
  * are not. A folder that does not exist holds none.  Errors: NOMEM. */
 LT_NODISCARD lt_status lt_model_scan(const char *folder, int depth, lt_model_found *found,
                                      void *self);
 
-/* Describe one folder; faults do not fail.  info's texts live in `text`. */
+/* Describe one folder or file; faults do not fail.  info's texts live in `text`. */
 enum { LT_INFO_TEXT = 2048 };
 LT_NODISCARD lt_status lt_model_describe(const char *dir, lt_model_info *info,
                                          char text[LT_INFO_TEXT]);

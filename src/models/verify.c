@@ -149,24 +149,92 @@ static void verify_tokenizer(verifier *v)
         report_file(v, special, LT_OK);
 }
 
-lt_status lt_model_verify(const char *dir, lt_verify_report *report, void *self)
+/* ---- layouts without config.json -------------------------------------------------- */
+
+/* Names, shapes and values of one part. */
+static lt_status verify_part(lt_source *s, lt_part part)
 {
-    verifier v = { .dir = dir, .report = report, .self = self };
+    expected e = { .st = LT_OK };
+    lt_status st = lt_source_weights(s, part, &e.w);
+    if (st == LT_OK) st = lt_source_tensors(s, part, check_tensor, &e);
+    return st == LT_OK ? e.st : st;
+}
+
+static lt_status print_source_file(void *self, const char *name, const char *path,
+                                   const char *text)
+{
+    verifier *v = self;
+    char hex[LT_SHA256_HEX];
+    const lt_status st =
+        text ? lt_sha256(text, strlen(text), hex) : lt_sha256_file(path, hex);
+    if (st != LT_OK) {
+        fault(v, name, st);
+        return LT_OK; /* the next files are read all the same */
+    }
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    char line_name[LT_PATH_MAX];
+    snprintf(line_name, sizeof(line_name), "%s%s%s", name, slash ? " = " : "",
+             slash ? slash + 1 : "");
+    const lt_verify_line line = { .file = line_name, .sha256 = hex };
+    if (v->report) v->report(v->self, &line);
+    return LT_OK;
+}
+
+static void verify_source(verifier *v, lt_source *s)
+{
+    static const char *const names[LT_N_PARTS] = { "text_encoder", "vae", "unet" };
     lt_scheduler scheduler;
-    if (!lt_folder_exists(dir))
-        return LT_FAIL(LT_ERR_NOINPUT, "no model folder (%s): check the name", dir);
-    report_file(&v, "scheduler/scheduler_config.json",
-                lt_scheduler_load(dir, &scheduler));
-    verify_tokenizer(&v);
+    lt_tokenizer *tok = NULL;
+    lt_status st = lt_source_scheduler(s, &scheduler);
+    if (st != LT_OK) fault(v, "scheduler", st);
+    st = lt_source_tokenizer(s, &tok);
+    lt_tokenizer_free(&tok);
+    if (st != LT_OK) fault(v, "tokenizer", st);
+    for (int i = 0; i < LT_N_PARTS; i++) {
+        st = verify_part(s, (lt_part)i);
+        if (st != LT_OK) fault(v, names[i], st);
+    }
+    if (v->n_faults == 0) {
+        st = lt_source_files(s, print_source_file, v);
+        if (st != LT_OK) fault(v, "files", st);
+    }
+}
+
+static lt_status verdict(const verifier *v)
+{
+    if (v->n_faults == 0) return LT_OK;
+    return LT_FAIL(v->first == LT_ERR_NOINPUT ? LT_ERR_NOINPUT : LT_ERR_DATA, "%s",
+                   v->message);
+}
+
+static void verify_folder(verifier *v)
+{
+    lt_scheduler scheduler;
+    report_file(v, "scheduler/scheduler_config.json",
+                lt_scheduler_load(v->dir, &scheduler));
+    verify_tokenizer(v);
     for (int i = 0; i < N_COMPONENTS; i++) {
         char name[64];
         snprintf(name, sizeof(name), "%s/config.json", components[i].part);
-        report_file(&v, name, components[i].tensors(dir, skip_tensor, NULL));
-        verify_weights(&v, &components[i]);
+        report_file(v, name, components[i].tensors(v->dir, skip_tensor, NULL));
+        verify_weights(v, &components[i]);
     }
-    if (v.n_faults == 0) return LT_OK;
-    return LT_FAIL(v.first == LT_ERR_NOINPUT ? LT_ERR_NOINPUT : LT_ERR_DATA, "%s",
-                   v.message);
+}
+
+lt_status lt_model_verify(const char *dir, lt_verify_report *report, void *self)
+{
+    verifier v = { .dir = dir, .report = report, .self = self };
+    lt_source *s = NULL;
+    lt_status st = lt_source_open(&(lt_model_spec){ .path = dir }, &s);
+    if (st != LT_OK) return st;
+    if (lt_source_is_diffusers(s)) {
+        v.dir = lt_source_path(s);
+        verify_folder(&v);
+    } else
+        verify_source(&v, s);
+    st = verdict(&v);
+    lt_source_close(&s);
+    return st;
 }
 
 /* ---- models list --------------------------------------------------------------- */
@@ -188,29 +256,28 @@ static const char *family(const lt_unet_config *c)
 }
 
 /* Everything but dir; the first failure is the model's fault. */
-static lt_status describe(const char *dir, lt_model_info *info, char dtype[16])
+static lt_status describe(const char *path, lt_model_info *info, char dtype[16])
 {
     lt_status st = LT_OK;
-    char folder[LT_PATH_MAX];
+    lt_source *s = NULL;
     lt_unet_config unet;
     lt_vae_config vae;
     lt_scheduler scheduler;
-    lt_weights *w = NULL;
-    LT_TRY(lt_unet_config_load(dir, &unet));
+    const lt_weights *w = NULL;
+    LT_TRY(lt_source_open(&(lt_model_spec){ .path = path }, &s));
+    LT_TRY(lt_source_unet(s, &unet));
     info->family = family(&unet);
-    LT_TRY(lt_vae_config_load(dir, &vae));
+    LT_TRY(lt_source_vae(s, &vae));
     info->width = info->height = unet.sample_size << (vae.n_levels - 1);
-    LT_TRY(lt_scheduler_load(dir, &scheduler));
+    LT_TRY(lt_source_scheduler(s, &scheduler));
     info->v_prediction = scheduler.prediction == LT_PREDICT_V;
-    for (int i = 0; i < N_COMPONENTS; i++) {
-        LT_TRY(components[i].tensors(dir, count_tensor, &info->parameters));
-        if (!join(folder, dir, components[i].part)) continue;
-        lt_weights_close(&w);
-        LT_TRY(lt_weights_open_folder(folder, components[i].stem, &w));
+    for (int i = 0; i < LT_N_PARTS; i++) {
+        LT_TRY(lt_source_tensors(s, (lt_part)i, count_tensor, &info->parameters));
+        LT_TRY(lt_source_weights(s, (lt_part)i, &w));
     }
-    if (w && lt_weights_count(w) > 0) strcpy(dtype, lt_weights_at(w, 0)->type_name);
+    if (lt_weights_count(w) > 0) strcpy(dtype, lt_weights_at(w, 0)->type_name);
 cleanup:
-    lt_weights_close(&w);
+    lt_source_close(&s);
     return st;
 }
 
@@ -236,24 +303,49 @@ lt_status lt_model_describe(const char *dir, lt_model_info *info, char text[LT_I
     return LT_OK;
 }
 
-static int visible_folder(const struct dirent *e) { return e->d_name[0] != '.'; }
+static int visible(const struct dirent *e) { return e->d_name[0] != '.'; }
+
+/* Whether a file is a whole model; others, and shards, are none of ours. */
+static int is_whole_model(const char *path)
+{
+    static const char end[] = ".safetensors";
+    const size_t n = strlen(path), k = sizeof(end) - 1;
+    lt_source *s = NULL;
+    lt_unet_config unet;
+    lt_vae_config vae;
+    lt_text_config text;
+    if (n <= k || strcmp(path + n - k, end) != 0 || strstr(path, "-of-")) return 0;
+    const int whole = lt_source_open(&(lt_model_spec){ .path = path }, &s) == LT_OK &&
+                      lt_source_unet(s, &unet) == LT_OK &&
+                      lt_source_vae(s, &vae) == LT_OK &&
+                      lt_source_text(s, &text) == LT_OK;
+    lt_source_close(&s);
+    return whole;
+}
+
+static lt_status tell(const char *path, lt_model_found *found, void *self)
+{
+    char text[LT_INFO_TEXT];
+    lt_model_info info;
+    const lt_status st = lt_model_describe(path, &info, text);
+    if (st == LT_OK) found(self, &info);
+    return st;
+}
 
 lt_status lt_model_scan(const char *folder, int depth, lt_model_found *found, void *self)
 {
-    char path[LT_PATH_MAX], text[LT_INFO_TEXT];
+    char path[LT_PATH_MAX];
     struct dirent **entry = NULL;
-    lt_model_info info;
     lt_status st = LT_OK;
-    if (join(path, folder, "unet/config.json") && lt_file_exists(path)) {
-        st = lt_model_describe(folder, &info, text);
-        if (st == LT_OK) found(self, &info);
-        return st; /* models do not nest */
-    }
-    if (depth <= 0) return LT_OK;
-    const int n = scandir(folder, &entry, visible_folder, alphasort);
+    if (join(path, folder, "unet/config.json") && lt_file_exists(path))
+        return tell(folder, found, self); /* models do not nest */
+    const int n = scandir(folder, &entry, visible, alphasort);
     for (int i = 0; i < n; i++) {
-        if (st == LT_OK && join(path, folder, entry[i]->d_name) && lt_folder_exists(path))
-            st = lt_model_scan(path, depth - 1, found, self);
+        const int fits = st == LT_OK && join(path, folder, entry[i]->d_name);
+        if (fits && lt_folder_exists(path)) {
+            if (depth > 0) st = lt_model_scan(path, depth - 1, found, self);
+        } else if (fits && is_whole_model(path))
+            st = tell(path, found, self);
         free(entry[i]);
     }
     free(entry);

@@ -179,6 +179,46 @@ static const char *new_folder(const parts *p, char dir[64])
     return dir;
 }
 
+/* ---- verify and list ------------------------------------------------------------------ */
+
+static void count_line(void *self, const lt_verify_line *line)
+{
+    int *n = self; /* lines, faults */
+    n[0]++;
+    n[1] += line->fault != NULL;
+}
+
+static void count_model(void *self, const lt_model_info *info)
+{
+    int *n = self;
+    n[0]++;
+    n[1] += info->fault != NULL;
+    CHECK(info->parameters > 100000 && info->width == 64);
+}
+
+static void check_tools(const char *dir, const char *file)
+{
+    int n[2] = { 0 };
+    OK(lt_model_verify(file, count_line, n));
+    CHECK(n[0] == 2 + 4 + 3 && n[1] == 0); /* tokenizer, derived, parts */
+    n[0] = 0;
+    OK(lt_model_scan(dir, 0, count_model, n));
+    CHECK(n[0] == 1 && n[1] == 0);
+}
+
+/* A value that is not a number, in the last tensor of the file. */
+static void check_damage(writer *w, const char *file)
+{
+    int n[2] = { 0 };
+    lt_weight_raw *last = &w->t[w->n - 2]; /* before alphas_cumprod */
+    uint8_t *bytes = own(w, malloc(last->bytes));
+    memset(bytes, 0xff, last->bytes);
+    last->data = bytes;
+    write_file(w, file);
+    FAILS(LT_ERR_DATA, "NaN or infinity", lt_model_verify(file, count_line, n));
+    CHECK(n[1] == 1);
+}
+
 /* ---- layouts ------------------------------------------------------------------------- */
 
 static void test_single(const parts *p, const answer *want)
@@ -196,6 +236,7 @@ static void test_single(const parts *p, const answer *want)
     write_file(w, in(dir, "any name.safetensors"));
     put_text(in(dir, "any name.model.json"), side_of(p));
     expect("a single file", want, ask_path(in(dir, "any name.safetensors")));
+    check_tools(dir, in(dir, "any name.safetensors"));
 
     /* as shards with an index */
     FILE *f = fopen(in(dir, "m.safetensors.index.json"), "w");
@@ -212,6 +253,7 @@ static void test_single(const parts *p, const answer *want)
     write_file(&half[1], in(dir, "m-00002-of-00002.safetensors"));
     put_text(in(dir, "m.model.json"), side_of(p));
     expect("shards of one", want, ask_path(in(dir, "m.safetensors.index.json")));
+    if (strstr(p->name, "15")) check_damage(w, in(dir, "any name.safetensors"));
     writer_free(w);
     tmpdir_remove(dir);
 }

@@ -87,8 +87,8 @@ lt_status lt_composite_open(lt_run *r, const lt_media_encode *encode,
         lt_media_reader_open(&c->reader, r->cfg->input.path, &r->info, &r->frames, &o));
     LT_TRY(lt_mask_open(&c->mask, &mask, &r->mask, &r->info));
     LT_TRY(open_scaler(c, encode->width, encode->height));
-    LT_TRY(lt_media_over_open(&c->over, &r->info, encode,
-                              r->info.hdr && !encode->expand));
+    LT_TRY(
+        lt_media_over_open(&c->over, &r->info, encode, r->info.hdr && !encode->expand));
     *composite = c;
     c = NULL;
 cleanup:

@@ -30,7 +30,7 @@ check_planes() {
         -map '[q]' -fps_mode passthrough -f framemd5 -y all.md5
     for f in all outside inside; do # the source may be longer than the output
         sed -n 's/.*, *\([0-9a-f]\{32\}\)$/\1/p' $f.md5 >$f
-        head -n "$(wc -l <all)" $f >cut && mv cut $f
+        head -n "$(wc -l <all)" $f >shorter && mv shorter $f
     done
     [ -s all ] || fail "no frames in $out"
     diff -q all outside >/dev/null || fail "$out differs from the source outside $mask"
@@ -76,7 +76,7 @@ cp a.job/job.yaml changed.yaml
 mv keep.png masks/frame_9.png
 got=0
 "$LONGTAKE" edit -q changed.yaml -o y.mkv 2>err || got=$?
-[ "$got" -eq 78 ] && grep -q 'masks, job.mask_sha256' err ||
+{ [ "$got" -eq 78 ] && grep -q "masks, job.mask_sha256" err; } ||
     fail "exit code $got for a job.yaml of another mask: $(cat err)"
 rendered=$(units render a)
 edit a.mkv 1 1 --mask masks --codec ffv1

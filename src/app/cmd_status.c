@@ -148,7 +148,7 @@ static void read_metrics(job_status *s)
     char path[LT_PATH_MAX], *line = NULL;
     size_t room = 0;
     if (lt_job_file(s->job, "log/metrics.jsonl", path, sizeof(path)) != LT_OK) return;
-    FILE *f = fopen(path, "re");
+    FILE *f = lt_file_stream(path);
     while (f && getline(&line, &room, f) > 0) take_line(s, line);
     free(line);
     if (f) fclose(f);

@@ -288,6 +288,16 @@ static lt_status open_regular(const char *path, int *out, int64_t *size)
     return LT_OK;
 }
 
+FILE *lt_file_stream(const char *path)
+{
+    int fd = -1;
+    int64_t size = 0;
+    if (open_regular(path, &fd, &size) != LT_OK) return NULL;
+    FILE *f = fdopen(fd, "rb");
+    if (!f) close(fd);
+    return f;
+}
+
 /* Read up to `bytes` bytes; the number read (less only at the end), or -1 and errno. */
 static int64_t read_all(int fd, char *data, size_t bytes)
 {

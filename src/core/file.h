@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "core/status.h"
 
@@ -50,6 +51,10 @@ LT_NODISCARD lt_status lt_file_append_line(const char *path, const char *line,
  * NOMEM. */
 LT_NODISCARD lt_status lt_file_read(const char *path, size_t max_bytes, void **data,
                                     size_t *bytes);
+
+/* Open a regular file as a stream for reading; NULL when it is missing, not readable or
+ * no regular file (a pipe would hang its reader). The caller closes it with fclose. */
+FILE *lt_file_stream(const char *path);
 
 /* Size of a regular file. Errors: as lt_file_read. */
 LT_NODISCARD lt_status lt_file_size(const char *path, int64_t *bytes);

@@ -231,7 +231,9 @@ static lt_status match(lora_file *f, const lt_lora_layers *layers)
     f->pair = calloc((size_t)lt_lora_n_targets(layers) + 1, sizeof(*f->pair));
     if (!f->pair) return no_memory();
     if (lt_weights_count(f->w) == 0)
-        LT_TRY(LT_FAIL(LT_ERR_DATA, "LoRA without tensors (%s)", f->path));
+        LT_TRY(LT_FAIL(LT_ERR_DATA,
+                       "LoRA without tensors (%s): give a file of diffusers or kohya",
+                       f->path));
     for (int64_t i = 0; i < lt_weights_count(f->w); i++) {
         const lt_weight *t = lt_weights_at(f->w, i);
         int found = 0;

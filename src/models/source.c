@@ -360,7 +360,7 @@ cleanup:
 static lt_status check_kind(const char *path)
 {
     uint8_t head[16] = { 0 };
-    FILE *f = fopen(path, "rbe");
+    FILE *f = lt_file_stream(path);
     const size_t n = f ? fread(head, 1, sizeof(head), f) : 0;
     if (f) fclose(f);
     if (!lt_torch_looks(head, n)) return LT_OK;

@@ -69,7 +69,7 @@ static void read_times(const lt_page *p, times *t)
     char path[LT_PATH_MAX], *line = NULL;
     size_t room = 0;
     if (lt_job_file(p->a->job, "log/metrics.jsonl", path, sizeof(path)) != LT_OK) return;
-    FILE *f = fopen(path, "re");
+    FILE *f = lt_file_stream(path);
     while (f && getline(&line, &room, f) > 0) take_line(t, line);
     free(line);
     if (f) fclose(f);

@@ -55,6 +55,7 @@ const mistake mistakes_job[] = {
     { COPY "; for f in j.job/manifest* j.job/journal*; do head -c 9000 /dev/urandom >$f; done", "status j.job", 65, "--fresh", 0 },
     { COPY "; for f in j.job/manifest* j.job/journal*; do rm $f; mkdir $f; done", "resume -q j.job", 65, "j.job", 0 },
     { COPY "; for f in j.job/manifest* j.job/journal*; do rm $f; mkfifo $f; done", "status j.job", 65, "j.job", 0 },
+    { COPY "; rm j.job/log/metrics.jsonl; mkfifo j.job/log/metrics.jsonl", "status -q j.job", 0, "^$", M_FILES },
     { COPY "; rm j.job/lock; mkdir j.job/lock", "resume -q j.job", 73, "lock", 0 },
     { COPY "; rm j.job/shards/*", "verify j.job", 65, "missing or damaged.*resume", M_OUT },
     { COPY "; rm j.job/index.h5", "verify j.job", 65, "1 files are missing or damaged", M_OUT },

@@ -131,7 +131,7 @@ refused() {
     [ "$got" -eq "$code" ] || fail "exit code $got, not $code: $* ($(cat err))"
     [ "$(wc -l <err)" -eq 1 ] || fail "not one message: $(cat err)"
     grep -q "^longtake: .*$text" err || fail "no \"$text\" for $*: $(cat err)"
-    [ ! -e no.mkv ] && [ ! -e no.job ] || fail "left something behind: $*"
+    { [ ! -e no.mkv ] && [ ! -e no.job ]; } || fail "left something behind: $*"
 }
 refused 66 nowhere --mask nowhere
 refused 65 'for 12 frames and the video has 70' --mask part

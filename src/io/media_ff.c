@@ -19,6 +19,7 @@ static void keep_line(void *avcl, int level, const char *format, va_list args)
     char line[LOG_MAX];
     vsnprintf(line, sizeof(line), format, args);
     line[strcspn(line, "\r\n")] = 0;
+    for (size_t n = strlen(line); n > 0 && line[n - 1] == '.'; n--) line[n - 1] = 0;
     if (line[0]) memcpy(last_line, line, sizeof(line));
 }
 

@@ -36,6 +36,8 @@ static const AVOutputFormat *format_of(const char *name)
 /* FFmpeg cannot say for every pair of container and codec; then its header decides. */
 static int carries(const char *container, enum AVCodecID id)
 {
+    const int mp4_only = id == AV_CODEC_ID_FLAC || id == AV_CODEC_ID_OPUS;
+    if (mp4_only && !strcmp(container, "mov")) return 0; /* it says yes, and refuses */
     return avformat_query_codec(format_of(container), id, FF_COMPLIANCE_EXPERIMENTAL) !=
            0;
 }

@@ -332,6 +332,7 @@ refuse turned90.mp4 o.mkv "cannot carry the rotation.*use .mp4"
 refuse many.mp4 o.mkv "mov_text subtitles.*use .mp4, or set output.subtitles to none"
 refuse many.mkv o.mp4 "subrip subtitles.*use .mkv"
 refuse chapters.mov o.mp4 "pcm_s16le audio.*use .mov"
+refuse vp9.webm o.mov "cannot carry the opus audio.*use .mkv"
 refuse plain.mp4 o.mp4 "cannot carry prores.*use .mov" --codec prores --pix-fmt yuv422p10le
 refuse plain.mp4 o.mov "cannot carry ffv1.*use .mkv" --codec ffv1
 refuse plain.mp4 o.webm "end the name in .mp4, .mov or .mkv"

@@ -123,11 +123,15 @@ static lt_status one_step(lt_edit *e)
                                   r->cfg->attention.inject_features);
     lt_status st = lt_comm_agree(r->comm, read_all_source(e, &all));
     if (st == LT_OK && e->o->joint) st = lt_edit_joint_pass(e, &all);
+    if (st != LT_OK)
+        goto cleanup; /* all know, or the others wait in a gather: no agreeing */
     for (int64_t i = 0; st == LT_OK && i < e->n_blocks; i++)
         st = lt_edit_block_step(e, e->first_block + i, &all);
-    lt_tensor_free(&all);
+    st = lt_comm_agree(r->comm, st);
     if (st == LT_OK) e->step++;
-    return lt_comm_agree(r->comm, st);
+cleanup:
+    lt_tensor_free(&all);
+    return st;
 }
 
 /* ---- saving ------------------------------------------------------------------------ */

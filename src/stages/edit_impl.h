@@ -59,7 +59,9 @@ LT_NODISCARD lt_status lt_edit_input(lt_edit *e, const lt_batch *batch,
 
 /* Collective. The joint pass of the running step: fills e->cache with the own keyframes
  * and, when neighbours are blended, the one in front of them. all_source: source latents
- * of the own frames, or empty. */
+ * of the own frames, or empty. A failure inside the pass is this rank's alone, the others
+ * wait for it in a gather: leave at once, without another collective call, and main ends
+ * them (lt_comm_failed_together tells the two kinds apart). */
 LT_NODISCARD lt_status lt_edit_joint_pass(lt_edit *e, const lt_tensor *all_source);
 
 /* One step of one block of this rank. all_source as above. */

@@ -180,10 +180,7 @@ static lt_status joint(lt_edit *e, const int64_t *own, const lt_slimming *slim,
                         .slim = slim };
     lt_status st = e->n_clips > 0 ? forward(e, &ext, all_source) : follow(e, &ext);
     e->bytes_gathered += ext.bytes_gathered;
-    if (e->r->cfg->propagate.blend == LT_BLEND_NEIGHBOURS) {
-        st = lt_comm_agree(e->r->comm, st);
-        if (st == LT_OK) st = pass_on(e);
-    }
+    if (st == LT_OK && e->r->cfg->propagate.blend == LT_BLEND_NEIGHBOURS) st = pass_on(e);
     return st;
 }
 

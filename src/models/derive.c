@@ -110,12 +110,15 @@ static lt_status need(const lt_found_part *p, lt_part part, const char *name, in
     char shape[LT_SHAPE_TEXT];
     *t = find(p, part, name, &place);
     if (!*t)
-        return LT_FAIL(LT_ERR_DATA, "tensor %s is missing (%s)",
-                       place.name[0] ? place.name : name, lt_weights_where(p->w));
+        return LT_FAIL(
+            LT_ERR_DATA,
+            "tensor %s is missing (%s): the model is not whole, download it again",
+            place.name[0] ? place.name : name, lt_weights_where(p->w));
     if ((*t)->ndim == ndim) return LT_OK;
-    return LT_FAIL(LT_ERR_DATA, "tensor %s has shape %s, expected %d dimensions (%s)",
-                   (*t)->name, lt_shape_text((*t)->ndim, (*t)->shape, shape), ndim,
-                   (*t)->file);
+    return LT_FAIL(
+        LT_ERR_DATA,
+        "tensor %s has shape %s, expected %d dimensions (%s): download the model again",
+        (*t)->name, lt_shape_text((*t)->ndim, (*t)->shape, shape), ndim, (*t)->file);
 }
 
 static lt_status finished(json_t *o, json_t **config)
@@ -400,8 +403,10 @@ void lt_view_maker_visit(void *self, const char *name, int ndim, const int64_t *
     if (m->st != LT_OK) return;
     const lt_weight *t = find(m->p, m->part, name, &place);
     if (!t) {
-        m->st = LT_FAIL(LT_ERR_DATA, "tensor %s is missing (%s)",
-                        place.name[0] ? place.name : name, lt_weights_where(m->p->w));
+        m->st = LT_FAIL(
+            LT_ERR_DATA,
+            "tensor %s is missing (%s): the model is not whole, download it again",
+            place.name[0] ? place.name : name, lt_weights_where(m->p->w));
         return;
     }
     int64_t own[LT_MAX_DIMS], first = 0;

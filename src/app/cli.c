@@ -119,7 +119,7 @@ static const flag flags[] = {
     TEXT("job", LT_CMD_EVAL, job, "DIR",
          "of a suite: its folder; default <stem of LIST>.suite here"),
     { "model", 0, FLAG_KEY, LT_CMD_EVAL, 0, "model", "path", "DIR",
-      "of a suite: model of all entries" },
+      "tell how similar frames are by its features; of a suite: model of all" },
     { "method", 0, FLAG_KEY, LT_CMD_EVAL, 0, "method", "name", "NAME",
       "of a suite: method of all entries" },
     { "set", 0, FLAG_SET, LT_CMD_EVAL, 0, 0, 0, "KEY=VALUE",

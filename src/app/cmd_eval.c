@@ -89,6 +89,9 @@ static lt_status take_what(const lt_cli *cli, lt_eval_what *w)
     LT_TRY(take_file("--flow", c->flow, w->flow));
     LT_TRY(take_file("--curves", c->curves, w->curves));
     LT_TRY(take_mask(c->mask, w->mask));
+    for (int i = 0; i < cli->n_settings; i++)
+        if (!strcmp(cli->settings[i].option, "model"))
+            LT_TRY(take_file("--model", cli->settings[i].value, w->model));
     LT_TRY(take_time("--ss", c->ss, &w->ss));
     LT_TRY(take_time("--to", c->to, &w->to));
     LT_TRY(take_scene(cli, w));
@@ -135,10 +138,8 @@ static lt_status check(const lt_cli *cli)
         const char *name = cli->settings[i].option;
         if (!strcmp(name, "edit"))
             film = "--edit";
-        else if (!suite)
-            suite = !strcmp(name, "set")     ? "--set"
-                    : !strcmp(name, "model") ? "--model"
-                                             : "--method";
+        else if (!suite && strcmp(name, "model"))
+            suite = !strcmp(name, "set") ? "--set" : "--method";
     }
     if (!c->suite && !cli->n_args)
         return LT_FAIL(LT_ERR_USAGE, "eval needs EDITED or --suite LIST.json: see "

@@ -107,6 +107,8 @@ lt_status lt_eval_film(lt_app *app, const lt_eval_what *what, lt_verdict *verdic
     LT_TRY(lt_judge_frames(judge, &frames));
     if (what->curves[0]) LT_TRY(write_curves(what->curves, frames, in.n));
     lt_verdict_of(frames, in.n, verdict);
+    if (what->model[0])
+        LT_TRY(lt_eval_similarity(app, what, frames, in.n, &verdict->similarity));
 cleanup:
     lt_judge_close(&judge);
     lt_threads_close(threads);

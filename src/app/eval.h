@@ -16,6 +16,7 @@ typedef struct lt_eval_what {
     lt_scene scene, asked;              /* the source; the true edit */
     int32_t factor[LT_SYNTH_N_FACTORS]; /* that differ */
     int n_factors;
+    char model[LT_PATH_MAX]; /* whose features tell `similarity`; "" = it is not told */
     int64_t ss, to; /* microseconds: the part of truth and source that EDITED shows, as
                      * lt_media_scan; -1 = not given */
 } lt_eval_what;

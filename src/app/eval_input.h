@@ -36,4 +36,14 @@ LT_NODISCARD lt_status lt_eval_input_next(lt_eval_input *in, int64_t t,
                                           lt_judge_input *out);
 void lt_eval_input_close(lt_eval_input *in);
 
+/* How similar neighbouring frames of the edited film are to a model (what->model): mean
+ * over the pairs that no cut divides, and over the tokens of the first one, of the cosine
+ * of its features to the most similar token's of the second. Features in f32, posterior
+ * mean, one pass. *similarity stays without a pair. (eval_features.c)
+ *   frames  [n] of the judge, for the cuts
+ * Errors: those of lt_run_open, of the features, STOPPED. */
+LT_NODISCARD lt_status lt_eval_similarity(lt_app *app, const lt_eval_what *what,
+                                          const lt_judged_frame *frames, int64_t n,
+                                          double *similarity);
+
 #endif

@@ -347,6 +347,8 @@ static lt_status prepare(const suite *s, int64_t i, order *o, lt_eval_what *w)
     snprintf(w->mask, sizeof(w->mask), "%s", mask);
     snprintf(w->truth, sizeof(w->truth), "%s", text_of(e, "truth"));
     snprintf(w->flow, sizeof(w->flow), "%s", text_of(e, "flow"));
+    if (json_is_true(json_object_get(e, "similarity")))
+        snprintf(w->model, sizeof(w->model), "%s", text_of(e, "model"));
     if (!source[0]) LT_TRY(make_source(s, e, w, source, mask));
     LT_TRY(file_of(s, e, "edited.mkv", w->edited));
     LT_TRY(order_add(o, "input.path", source));

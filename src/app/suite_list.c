@@ -19,11 +19,11 @@ static const struct {
              { "prompt", TEXT },        { "prompt_from", TEXT },
              { "source_prompt", TEXT }, { "negative_prompt", TEXT },
              { "mask", MASK },          { "use_mask", SWITCH },
-             { "truth", FILE_NAME },    { "flow", FILE_NAME },
-             { "settings", SETTINGS },  { "scene", FILE_NAME },
-             { "seed", COUNT },         { "size", TEXT },
-             { "frames", COUNT },       { "rate", TEXT },
-             { "edit", WORDS } };
+             { "similarity", SWITCH },  { "truth", FILE_NAME },
+             { "flow", FILE_NAME },     { "settings", SETTINGS },
+             { "scene", FILE_NAME },    { "seed", COUNT },
+             { "size", TEXT },          { "frames", COUNT },
+             { "rate", TEXT },          { "edit", WORDS } };
 enum { N_KEYS = sizeof(keys) / sizeof(*keys) };
 
 /* Where a list stands: for relative paths and messages. */

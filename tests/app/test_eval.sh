@@ -50,6 +50,18 @@ sys.exit(not (len(rows) == 12 and rows[3]["frame"] == "3" and float(rows[0]["war
               and rows[11]["warp_error"] == "" and float(rows[5]["strength"]) > 1))
 PY
 
+# similarity by the features of a model: a film that stands still has it, noise has not
+run 0 "$LONGTAKE" synth --seed 3 --size 64x64 --frames 3 --codec ffv1 -o v.mkv
+ffmpeg -v error -y -i v.mkv -frames:v 1 -c:v png v.png </dev/null || exit 77
+ffmpeg -v error -y -loop 1 -framerate 8 -i v.png -frames:v 3 -c:v ffv1 still.mkv </dev/null || exit 77
+ffmpeg -v error -y -i still.mkv -vf noise=alls=90:allf=t:all_seed=4 -c:v ffv1 noise.mkv \
+    </dev/null || exit 77
+run 0 "$LONGTAKE" eval still.mkv --model "$MODEL" --json
+json "abs(o['similarity'] - 1) < 1e-5"
+run 0 "$LONGTAKE" eval noise.mkv --model "$MODEL" --json
+json "0 < o['similarity'] < 0.95"
+refused 66 'nix' "$LONGTAKE" eval still.mkv --model nix
+
 # what does not belong together is refused
 run 0 "$LONGTAKE" synth --seed 7 --size 96x80 --frames 11 -o short.mp4
 run 0 "$LONGTAKE" synth --seed 7 --size 80x96 --frames 12 -o tall.mp4

@@ -223,7 +223,8 @@ static lt_status add_file(const lt_option *o, const char *begin, const char *end
         return LT_FAIL(LT_ERR_CONFIG,
                        "%s.%s is too long (%s): use fewer or shorter paths", o->section,
                        o->key, where);
-    if (st == LT_OK) sprintf(out + used, "%s%s", used ? "\n" : "", entry);
+    if (st == LT_OK && used) strcat(out, "\n");
+    if (st == LT_OK) strcat(out, entry);
     return st;
 }
 

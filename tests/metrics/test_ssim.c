@@ -1,4 +1,4 @@
-/* SSIM against numbers made once in float64 (PyTorch 2.15: conv2d of an 11 x 11 Gaussian,
+/* SSIM against numbers of tools/golden/ssim.py (float64, PyTorch 2.15: conv2d,
  * avg_pool2d between scales), and what an area sees and does not see. */
 #include "metrics/ssim.h"
 

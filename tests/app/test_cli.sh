@@ -128,6 +128,20 @@ run 0 "$LONGTAKE" models check "$MODEL" --golden "$GOLDEN/check-sd15-tiny.safete
     --cpu-path ref --threads 2 --json
 json "o['ok'] and len(o['list']) == 5"
 refused 66 'nope' "$LONGTAKE" models check "$MODEL" --golden nope.safetensors
+
+# models convert, and pickles elsewhere
+TORCH=$GOLDEN/../io/data
+run 0 "$LONGTAKE" models convert "$TORCH/sd.bin" sd.safetensors
+out_has 'sd.safetensors: 4 tensors'
+refused 73 'is there already' "$LONGTAKE" models convert "$TORCH/sd.bin" sd.safetensors
+run 0 "$LONGTAKE" models convert --json "$TORCH/pl.ckpt" pl.safetensors
+json "o['tensors'] == 1 and o['bytes'] == 8"
+refused 64 'needs IN and OUT' "$LONGTAKE" models convert "$TORCH/sd.bin"
+refused 65 'before 1.6' "$LONGTAKE" models convert "$TORCH/old.pth" old.safetensors
+refused 66 'nope.ckpt' "$LONGTAKE" models convert nope.ckpt out.safetensors
+refused 65 'models convert IN OUT' "$LONGTAKE" models verify "$TORCH/sd.bin"
+refused 65 'no part of a model' "$LONGTAKE" models verify sd.safetensors
+test ! -e old.safetensors || fail "a refused conversion left its output"
 refused 64 '--dtype f8' "$LONGTAKE" models check "$MODEL" --golden x --dtype f8
 refused 78 'no such CPU path' "$LONGTAKE" models check "$MODEL" --golden x --cpu-path sse
 refused 64 '--threads 0' "$LONGTAKE" models check "$MODEL" --golden x --threads 0

@@ -16,6 +16,7 @@ typedef struct values {
     char text[LT_TEXT_MAX], path[LT_PATH_MAX], place[LT_PATH_MAX];
     int choice;
     lt_ints list;
+    char files[LT_TEXT_MAX];
 } values;
 
 #define ROW(k, t, ...)                                                                   \
@@ -35,6 +36,7 @@ static const lt_option rows[] = {
     ROW(place, LT_OPT_PATH, .def = "", .choices = no_paths),
     ROW(choice, LT_OPT_ENUM, .def = "red", .choices = names),
     ROW(list, LT_OPT_INTS, .def = "[]", .imin = 0, .imax = 99),
+    ROW(files, LT_OPT_FILES, .def = ""),
 };
 enum { N_ROWS = sizeof(rows) / sizeof(rows[0]) };
 
@@ -48,6 +50,17 @@ static const lt_option *find(const char *key)
 
 /* Key, text, what it prints; NULL: refused. */
 static const char *const cases[][3] = {
+    { "files", "", "[]" },
+    { "files", "[]", "[]" },
+    { "files", "/a/./b:0.5", "[\"/a/b:0.5\"]" },
+    { "files", "/a:1, /b/c", "[\"/a:1\", \"/b/c\"]" },
+    { "files", "[/a:1,/b]", "[\"/a:1\", \"/b\"]" },
+    { "files", "/a,b\n", "[\"/a,b\"]" }, /* a line an entry: commas are part of names */
+    { "files", "/a,b:2\n/c\n", "[\"/a,b:2\", \"/c\"]" },
+    { "files", "/a,,/b", NULL },
+    { "files", ",", NULL },
+    { "files", "/a\n\n/b\n", NULL },
+    { "files", "/\xff", NULL },
     { "flag", "true", "true" },
     { "flag", "false", "false" },
     { "flag", "yes", NULL },

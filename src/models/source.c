@@ -1,55 +1,32 @@
-#include "models/source.h"
+#include "models/source_impl.h"
 
 #include <dirent.h>
-#include <jansson.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/file.h"
-#include "core/options.h"
 #include "io/pickle.h"
-#include "models/derive.h"
 
-enum {
-    MAX_FILES = 64,
-    MAX_NOTES = 16,
-    MAX_SIDE_BYTES = 1 << 20,
-    MAX_VOCAB_BYTES = 64 << 20,
-    SCHEDULER = LT_N_PARTS, /* after the parts */
-    N_CONFIGS
-};
+enum { MAX_SIDE_BYTES = 1 << 20 };
 
-static const char *const config_names[N_CONFIGS] = { "text_encoder", "vae", "unet",
-                                                     "scheduler" };
-static const char *const part_words[LT_N_PARTS] = { "text encoder", "VAE", "UNet" };
-
-struct lt_source {
-    lt_model_spec spec;
-    char path[LT_PATH_MAX];
-    int diffusers;
-    lt_weights *file[MAX_FILES]; /* opened, when not diffusers */
-    int n_files;
-    lt_found_part part[LT_N_PARTS];
-    lt_weights *weights[LT_N_PARTS]; /* under diffusers' names, once asked for */
-    json_t *config[N_CONFIGS];       /* derived; NULL: the part was not found */
-    char *note[MAX_NOTES];
-    int n_notes;
-};
+const char *const lt_source_config_names[LT_SOURCE_CONFIGS] = { "text_encoder", "vae",
+                                                                "unet", "scheduler" };
+const char *const lt_part_words[LT_N_PARTS] = { "text encoder", "VAE", "UNet" };
 
 static lt_status no_memory(void)
 {
     return LT_FAIL(LT_ERR_NOMEM, "out of memory for a model");
 }
 
-static lt_status join(char out[LT_PATH_MAX], const char *folder, const char *name)
+lt_status lt_source_join(char out[LT_PATH_MAX], const char *folder, const char *name)
 {
     const int n = snprintf(out, LT_PATH_MAX, "%s/%s", folder, name);
     if (n > 0 && n < LT_PATH_MAX) return LT_OK;
     return LT_FAIL(LT_ERR_NOINPUT, "path too long (%.80s...)", folder);
 }
 
-static int has_file(const char *folder, const char *name)
+int lt_source_has_file(const char *folder, const char *name)
 {
     char path[LT_PATH_MAX];
     const int n = snprintf(path, sizeof(path), "%s/%s", folder, name);
@@ -67,7 +44,7 @@ __attribute__((format(printf, 2, 3))) static lt_status add_note(lt_source *s,
 {
     va_list list;
     char *text = NULL;
-    if (s->n_notes == MAX_NOTES) return LT_OK;
+    if (s->n_notes == LT_SOURCE_NOTES) return LT_OK;
     va_start(list, format);
     const int n = vasprintf(&text, format, list);
     va_end(list);
@@ -84,7 +61,7 @@ static int is_diffusers(const char *folder)
                                          "vae/config.json", "text_encoder/config.json",
                                          "scheduler/scheduler_config.json" };
     for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
-        if (has_file(folder, files[i])) return 1;
+        if (lt_source_has_file(folder, files[i])) return 1;
     return 0;
 }
 
@@ -101,7 +78,7 @@ static lt_status only_snapshot(const char *snapshots, char out[LT_PATH_MAX])
         free(entry[i]);
     }
     free(entry);
-    if (n == 1) return join(out, snapshots, name);
+    if (n == 1) return lt_source_join(out, snapshots, name);
     return LT_FAIL(LT_ERR_NOINPUT,
                    "Hugging Face cache folder with %d snapshots and no refs/main (%s): "
                    "give the snapshot's folder",
@@ -115,8 +92,8 @@ static lt_status resolve_cache(char path[LT_PATH_MAX])
     char snapshots[LT_PATH_MAX], ref[LT_PATH_MAX], out[LT_PATH_MAX];
     void *text = NULL;
     size_t n = 0;
-    LT_TRY(join(snapshots, path, "snapshots"));
-    LT_TRY(join(ref, path, "refs/main"));
+    LT_TRY(lt_source_join(snapshots, path, "snapshots"));
+    LT_TRY(lt_source_join(ref, path, "refs/main"));
     if (!lt_folder_exists(snapshots) || is_diffusers(path)) return LT_OK;
     if (lt_file_exists(ref)) {
         LT_TRY(lt_file_read(ref, 256, &text, &n));
@@ -127,7 +104,7 @@ static lt_status resolve_cache(char path[LT_PATH_MAX])
                            "broken Hugging Face cache (%s): it names no "
                            "snapshot",
                            ref));
-        LT_TRY(join(out, snapshots, commit));
+        LT_TRY(lt_source_join(out, snapshots, commit));
     } else
         LT_TRY(only_snapshot(snapshots, out));
     if (!lt_folder_exists(out))
@@ -141,10 +118,10 @@ cleanup:
 
 static lt_status open_file(lt_source *s, const char *path)
 {
-    if (s->n_files == MAX_FILES)
+    if (s->n_files == LT_SOURCE_FILES)
         return LT_FAIL(LT_ERR_DATA,
                        "more than %d weights files (%s): give a folder with one model",
-                       MAX_FILES, s->path);
+                       LT_SOURCE_FILES, s->path);
     const lt_status st = lt_weights_open(path, &s->file[s->n_files]);
     if (st == LT_OK) s->n_files++;
     return st;
@@ -167,7 +144,7 @@ static lt_status open_folder(lt_source *s, const char *folder, int depth)
     const int n = scandir(folder, &entry, visible, alphasort);
     for (int i = 0; i < n; i++) {
         const char *name = entry[i]->d_name;
-        if (st == LT_OK) st = join(path, folder, name);
+        if (st == LT_OK) st = lt_source_join(path, folder, name);
         if (st == LT_OK && lt_folder_exists(path)) {
             if (depth > 0) st = open_folder(s, path, depth - 1);
         } else if (st == LT_OK && ((ends_with(name, ".safetensors") && !is_shard(name)) ||
@@ -197,7 +174,8 @@ static lt_status choose_part(lt_source *s, int i, const lt_found_part *p, int al
         return LT_FAIL(LT_ERR_DATA,
                        "two files hold a %s (%s and %s): give one file, or a folder with "
                        "one model",
-                       part_words[i], lt_weights_where(now->w), lt_weights_where(p->w));
+                       lt_part_words[i], lt_weights_where(now->w),
+                       lt_weights_where(p->w));
     if (now->w && taken_alone[i]) return LT_OK;
     *now = *p;
     taken_alone[i] = alone;
@@ -247,7 +225,7 @@ static int said_size(const lt_weights *w)
 static lt_status settle_prediction(lt_source *s)
 {
     static const char *const names[] = { NULL, "epsilon", "v_prediction" };
-    json_t *unet = s->config[LT_PART_UNET], *schedule = s->config[SCHEDULER];
+    json_t *unet = s->config[LT_PART_UNET], *schedule = s->config[LT_SOURCE_SCHEDULER];
     const lt_weights *w = s->part[LT_PART_UNET].w;
     lt_predict_source source;
     int is_v = 0;
@@ -278,7 +256,7 @@ static lt_status side_path(const lt_source *s, char out[LT_PATH_MAX])
 {
     static const char *const ends[] = { ".safetensors.index.json", ".safetensors" };
     size_t n = strlen(s->path);
-    if (lt_folder_exists(s->path)) return join(out, s->path, "model.json");
+    if (lt_folder_exists(s->path)) return lt_source_join(out, s->path, "model.json");
     for (size_t i = 0; i < 2; i++)
         if (ends_with(s->path, ends[i])) {
             n -= strlen(ends[i]);
@@ -298,8 +276,8 @@ static lt_status merge_side(lt_source *s, json_t *root, const char *path)
     json_object_foreach(root, key, value)
     {
         int i = 0;
-        while (i < N_CONFIGS && strcmp(key, config_names[i]) != 0) i++;
-        if (i == N_CONFIGS || !json_is_object(value))
+        while (i < LT_SOURCE_CONFIGS && strcmp(key, lt_source_config_names[i]) != 0) i++;
+        if (i == LT_SOURCE_CONFIGS || !json_is_object(value))
             return LT_FAIL(LT_ERR_DATA,
                            "unusable side file (%s, key %.80s): objects named unet, vae, "
                            "text_encoder and scheduler are read",
@@ -341,7 +319,7 @@ static lt_status derive(lt_source *s)
     if (p[LT_PART_UNET].w) {
         LT_TRY(lt_derive_unet(&p[LT_PART_UNET], &s->config[LT_PART_UNET]));
         LT_TRY(lt_derive_scheduler(&p[LT_PART_UNET], s->config[LT_PART_UNET],
-                                   &s->config[SCHEDULER]));
+                                   &s->config[LT_SOURCE_SCHEDULER]));
         LT_TRY(settle_prediction(s));
         if (p[LT_PART_UNET].naming == LT_NAMES_EMA)
             LT_TRY(add_note(s,
@@ -413,7 +391,7 @@ void lt_source_close(lt_source **source)
     lt_source *s = *source;
     for (int i = 0; i < LT_N_PARTS; i++) lt_weights_close(&s->weights[i]);
     for (int i = 0; i < s->n_files; i++) lt_weights_close(&s->file[i]);
-    for (int i = 0; i < N_CONFIGS; i++) json_decref(s->config[i]);
+    for (int i = 0; i < LT_SOURCE_CONFIGS; i++) json_decref(s->config[i]);
     for (int i = 0; i < s->n_notes; i++) free(s->note[i]);
     free(s);
     *source = NULL;
@@ -423,307 +401,3 @@ const char *lt_source_path(const lt_source *s) { return s->path; }
 int lt_source_is_diffusers(const lt_source *s) { return s->diffusers; }
 int lt_source_n_notes(const lt_source *s) { return s->n_notes; }
 const char *lt_source_note(const lt_source *s, int i) { return s->note[i]; }
-
-/* ---- what is asked for -------------------------------------------------------------- */
-
-static lt_status missing(const lt_source *s, int part)
-{
-    return LT_FAIL(LT_ERR_NOINPUT,
-                   "no %s (%s): put its file beside the others into one folder, and give "
-                   "the folder",
-                   part_words[part == SCHEDULER ? LT_PART_UNET : part], s->path);
-}
-
-/* The derived configuration as the text of a config.json, and its name for messages. */
-static lt_status config_text(const lt_source *s, int i, char **text, char **where)
-{
-    *text = *where = NULL;
-    if (!s->config[i]) return missing(s, i);
-    *text = json_dumps(s->config[i], JSON_COMPACT | JSON_SORT_KEYS);
-    if (*text && asprintf(where, "%s, derived %s", s->path, config_names[i]) >= 0)
-        return LT_OK;
-    free(*text);
-    *text = NULL;
-    return no_memory();
-}
-
-/* Both layouts in one: load DIR/..., or parse the derived text. */
-#define ASK(s, i, load, parse, out)                                       \
-    do {                                                                  \
-        char *text_, *where_;                                             \
-        if ((s)->diffusers) return load((s)->path, out);                  \
-        lt_status st_ = config_text(s, i, &text_, &where_);               \
-        if (st_ == LT_OK) st_ = parse(text_, strlen(text_), where_, out); \
-        free(text_);                                                      \
-        free(where_);                                                     \
-        return st_;                                                       \
-    } while (0)
-
-lt_status lt_source_unet(const lt_source *s, lt_unet_config *c)
-{
-    ASK(s, LT_PART_UNET, lt_unet_config_load, lt_unet_config_parse, c);
-}
-
-lt_status lt_source_vae(const lt_source *s, lt_vae_config *c)
-{
-    ASK(s, LT_PART_VAE, lt_vae_config_load, lt_vae_config_parse, c);
-}
-
-lt_status lt_source_text(const lt_source *s, lt_text_config *c)
-{
-    ASK(s, LT_PART_TEXT, lt_text_config_load, lt_text_config_parse, c);
-}
-
-static lt_status read_scheduler(const lt_source *s, lt_scheduler *c)
-{
-    ASK(s, SCHEDULER, lt_scheduler_load, lt_scheduler_parse, c);
-}
-
-lt_status lt_source_scheduler(const lt_source *s, lt_scheduler *c)
-{
-    const lt_status st = read_scheduler(s, c);
-    if (st == LT_OK && s->spec.prediction)
-        c->prediction = s->spec.prediction == 2 ? LT_PREDICT_V : LT_PREDICT_EPSILON;
-    return st;
-}
-
-lt_status lt_source_tensors(const lt_source *s, lt_part part, lt_tensor_visitor *visit,
-                            void *self)
-{
-    lt_unet_config u;
-    lt_vae_config v;
-    lt_text_config t;
-    lt_status st = LT_OK;
-    if (part == LT_PART_UNET) {
-        st = lt_source_unet(s, &u);
-        return st == LT_OK ? lt_unet_tensors(&u, visit, self) : st;
-    }
-    if (part == LT_PART_VAE) {
-        st = lt_source_vae(s, &v);
-        return st == LT_OK ? lt_vae_tensors(&v, visit, self) : st;
-    }
-    st = lt_source_text(s, &t);
-    return st == LT_OK ? lt_text_tensors(&t, visit, self) : st;
-}
-
-static lt_status make_view(lt_source *s, lt_part part)
-{
-    lt_view_maker m = { .p = &s->part[part], .part = part };
-    lt_status st = LT_OK;
-    if (!m.p->w) return missing(s, part);
-    LT_TRY(lt_weights_view_open(lt_weights_where(m.p->w), &m.view));
-    LT_TRY(lt_source_tensors(s, part, lt_view_maker_visit, &m));
-    LT_TRY(m.st);
-    LT_TRY(lt_weights_view_finish(m.view));
-    s->weights[part] = m.view;
-    m.view = NULL;
-cleanup:
-    lt_weights_close(&m.view);
-    return st;
-}
-
-lt_status lt_source_weights(lt_source *s, lt_part part, const lt_weights **w)
-{
-    static const char *const stems[LT_N_PARTS] = { "model", "diffusion_pytorch_model",
-                                                   "diffusion_pytorch_model" };
-    char folder[LT_PATH_MAX];
-    lt_status st = LT_OK;
-    if (!s->weights[part] && s->diffusers) {
-        LT_TRY(join(folder, s->path, config_names[part]));
-        LT_TRY(lt_weights_open_folder(folder, stems[part], &s->weights[part]));
-    } else if (!s->weights[part])
-        LT_TRY(make_view(s, part));
-    *w = s->weights[part];
-cleanup:
-    return st;
-}
-
-/* ---- tokenizer ---------------------------------------------------------------------- */
-
-static int holds_tokenizer(const char *folder)
-{
-    return has_file(folder, "vocab.json") && has_file(folder, "merges.txt");
-}
-
-/* The folder with vocab.json: FOLDER/tokenizer or FOLDER. 0: neither. */
-static int find_in(const char *folder, char out[LT_PATH_MAX])
-{
-    const int n = snprintf(out, LT_PATH_MAX, "%s/tokenizer", folder);
-    if (n > 0 && n < LT_PATH_MAX && holds_tokenizer(out)) return 1;
-    snprintf(out, LT_PATH_MAX, "%s", folder);
-    return holds_tokenizer(out);
-}
-
-static lt_status find_tokenizer(const lt_source *s, char out[LT_PATH_MAX])
-{
-    lt_status st = LT_OK;
-    char folder[LT_PATH_MAX];
-    if (s->spec.tokenizer && s->spec.tokenizer[0]) {
-        LT_TRY(lt_path_absolute(NULL, s->spec.tokenizer, folder));
-        if (find_in(folder, out)) return LT_OK;
-        return LT_FAIL(
-            LT_ERR_NOINPUT,
-            "no tokenizer (%s): model.tokenizer names a folder with vocab.json "
-            "and merges.txt",
-            folder);
-    }
-    if (lt_folder_exists(s->path))
-        snprintf(folder, sizeof(folder), "%s", s->path);
-    else
-        LT_TRY(lt_path_folder(s->path, folder));
-    if (find_in(folder, out)) return LT_OK;
-    st = LT_FAIL(LT_ERR_NOINPUT,
-                 "no tokenizer beside the weights (%s/tokenizer/vocab.json and "
-                 "merges.txt): copy that folder of Stable Diffusion 1.5 or 2.1 there, or "
-                 "name one with model.tokenizer",
-                 folder);
-cleanup:
-    return st;
-}
-
-static lt_status read_text(const char *folder, const char *name, char **text)
-{
-    char path[LT_PATH_MAX];
-    void *data = NULL;
-    size_t n = 0;
-    lt_status st = join(path, folder, name);
-    if (st == LT_OK) st = lt_file_read(path, MAX_VOCAB_BYTES, &data, &n);
-    if (st == LT_OK) *text = data;
-    return st;
-}
-
-/* Padding belongs to the text encoder, not to the folder that the words came from: "!" in
- * the 2.x family, the end token in 1.x. */
-static lt_status padding(const lt_source *s, const char **specials)
-{
-    lt_text_config c;
-    const lt_status st = lt_source_text(s, &c);
-    *specials = c.act == LT_ACT_GELU ? "{\"pad_token\":\"!\"}"
-                                     : "{\"pad_token\":\"<|endoftext|>\"}";
-    return st;
-}
-
-lt_status lt_source_tokenizer(const lt_source *s, lt_tokenizer **tok)
-{
-    lt_status st = LT_OK;
-    char folder[LT_PATH_MAX];
-    char *vocab = NULL, *merges = NULL, *own = NULL;
-    lt_tokenizer_texts t = { 0 };
-    if (s->diffusers && !(s->spec.tokenizer && s->spec.tokenizer[0]))
-        return lt_tokenizer_load(s->path, tok);
-    LT_TRY(find_tokenizer(s, folder));
-    LT_TRY(read_text(folder, "vocab.json", &vocab));
-    LT_TRY(read_text(folder, "merges.txt", &merges));
-    if (!s->diffusers)
-        LT_TRY(padding(s, &t.specials));
-    else if (has_file(folder, "special_tokens_map.json")) {
-        LT_TRY(read_text(folder, "special_tokens_map.json", &own));
-        t.specials = own;
-    }
-    t.vocab = vocab;
-    t.merges = merges;
-    LT_TRY(lt_tokenizer_parse(&t, folder, tok));
-cleanup:
-    free(vocab);
-    free(merges);
-    free(own);
-    return st;
-}
-
-/* ---- files -------------------------------------------------------------------------- */
-
-static lt_status list_one(const lt_source *s, const char *folder, const char *name,
-                          const char *as, lt_source_file *file, void *self)
-{
-    char path[LT_PATH_MAX];
-    const lt_status st = join(path, folder ? folder : s->path, name);
-    return st == LT_OK ? file(self, as, path, NULL) : st;
-}
-
-static lt_status list_tokenizer(const lt_source *s, lt_source_file *file, void *self)
-{
-    static const char *const names[][2] = { { "vocab.json", "tokenizer/vocab.json" },
-                                            { "merges.txt", "tokenizer/merges.txt" } };
-    char folder[LT_PATH_MAX];
-    lt_status st = LT_OK;
-    if (s->diffusers && !(s->spec.tokenizer && s->spec.tokenizer[0]))
-        LT_TRY(join(folder, s->path, "tokenizer"));
-    else
-        LT_TRY(find_tokenizer(s, folder));
-    for (int i = 0; i < 2; i++)
-        LT_TRY(list_one(s, folder, names[i][0], names[i][1], file, self));
-cleanup:
-    return st;
-}
-
-/* A map of special tokens, when it is read and there. */
-static lt_status list_specials(const lt_source *s, lt_source_file *file, void *self)
-{
-    static const char name[] = "special_tokens_map.json",
-                      as[] = "tokenizer/special_tokens_map.json";
-    char folder[LT_PATH_MAX];
-    lt_status st = LT_OK;
-    if (!s->spec.tokenizer || !s->spec.tokenizer[0])
-        LT_TRY(join(folder, s->path, "tokenizer"));
-    else
-        LT_TRY(find_tokenizer(s, folder));
-    if (has_file(folder, name)) LT_TRY(list_one(s, folder, name, as, file, self));
-cleanup:
-    return st;
-}
-
-/* The files of one part, named by it; an index of shards before its shards. */
-static lt_status list_part(lt_source *s, lt_part part, lt_source_file *file, void *self)
-{
-    lt_status st = LT_OK;
-    const lt_weights *w = s->part[part].w;
-    if (s->diffusers) LT_TRY(lt_source_weights(s, part, &w));
-    if (!w) return missing(s, part);
-    for (int i = 0; i < lt_weights_n_files(w); i++) {
-        char name[LT_PATH_MAX];
-        const char *path = lt_weights_file(w, i), *base = strrchr(path, '/');
-        if (s->diffusers)
-            snprintf(name, sizeof(name), "%s%s", config_names[part], base ? base : "");
-        else
-            snprintf(name, sizeof(name), "%s.%d", config_names[part], i);
-        LT_TRY(file(self, name, path, NULL));
-    }
-cleanup:
-    return st;
-}
-
-static lt_status list_derived(lt_source *s, lt_source_file *file, void *self)
-{
-    lt_status st = LT_OK;
-    char *text = NULL, *where = NULL, name[64];
-    for (int i = 0; i < N_CONFIGS; i++) {
-        LT_TRY(config_text(s, i, &text, &where));
-        snprintf(name, sizeof(name), "%s (derived)", config_names[i]);
-        LT_TRY(file(self, name, NULL, text));
-        free(text);
-        free(where);
-        text = where = NULL;
-    }
-cleanup:
-    free(text);
-    free(where);
-    return st;
-}
-
-lt_status lt_source_files(lt_source *s, lt_source_file *file, void *self)
-{
-    static const char *const configs[] = { "text_encoder/config.json", "vae/config.json",
-                                           "unet/config.json" };
-    lt_status st = LT_OK;
-    if (s->diffusers)
-        LT_TRY(list_one(s, NULL, "scheduler/scheduler_config.json",
-                        "scheduler/scheduler_config.json", file, self));
-    LT_TRY(list_tokenizer(s, file, self));
-    for (int i = 0; s->diffusers && i < 3; i++)
-        LT_TRY(list_one(s, NULL, configs[i], configs[i], file, self));
-    if (s->diffusers) LT_TRY(list_specials(s, file, self));
-    if (!s->diffusers) LT_TRY(list_derived(s, file, self));
-    for (int i = 0; i < LT_N_PARTS; i++) LT_TRY(list_part(s, (lt_part)i, file, self));
-cleanup:
-    return st;
-}

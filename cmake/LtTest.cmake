@@ -4,7 +4,7 @@
 function(lt_test name)
   cmake_parse_arguments(a "" "SOURCE;TIMEOUT" "ROOMS;RANKS;LIBS;LABELS;ARGS" ${ARGN})
   if(NOT a_TIMEOUT)
-    set(a_TIMEOUT 120)
+    set(a_TIMEOUT 300)
   endif()
   add_executable(${name} ${a_SOURCE})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/file.h"
 #include "core/tmpdir.h"
@@ -79,6 +80,8 @@ static void test_wrong_files(const char *dir)
     FAILS(LT_ERR_DATA, "before 1.6", lt_torch_convert(data_file("old.pth"), out, NULL));
     FAILS(LT_ERR_NOINPUT, "No such file", lt_torch_convert("/no/such.ckpt", out, NULL));
     FAILS(LT_ERR_DATA, "no file", lt_torch_convert(dir, out, NULL));
+    CHECK(mkfifo(in(dir, "pipe"), 0600) == 0); /* must not wait for a writer */
+    FAILS(LT_ERR_DATA, "no file", lt_torch_convert(in(dir, "pipe"), out, NULL));
     put_text(in(dir, "empty"), "");
     FAILS(LT_ERR_DATA, "is empty", lt_torch_convert(in(dir, "empty"), out, NULL));
     put_text(in(dir, "text"), "hello");

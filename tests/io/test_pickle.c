@@ -76,7 +76,8 @@ static void test_nested(const char *dir)
 
 static void test_wrong_files(const char *dir)
 {
-    const char *out = in(dir, "never.safetensors");
+    char out[512]; /* in() has few buffers */
+    snprintf(out, sizeof(out), "%s", in(dir, "never.safetensors"));
     FAILS(LT_ERR_DATA, "before 1.6", lt_torch_convert(data_file("old.pth"), out, NULL));
     FAILS(LT_ERR_NOINPUT, "No such file", lt_torch_convert("/no/such.ckpt", out, NULL));
     FAILS(LT_ERR_DATA, "no file", lt_torch_convert(dir, out, NULL));

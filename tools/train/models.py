@@ -31,7 +31,7 @@ def make_text(vocabulary):
 def make_unet(in_channels=4):
     """Norms hold several channels a group: with one, an image loses its mean colour.
     The blocks of SD 1.5: 4 levels, 2 layers a block, 16 transformer blocks. Few heads: eight of
-    four channels each take half as long again on a CPU and learn no better."""
+    four channels each take half as long again on a CPU."""
     return UNet2DConditionModel(
         sample_size=16, in_channels=in_channels, out_channels=4, layers_per_block=2,
         block_out_channels=(32, 64, 96, 96), norm_num_groups=8, attention_head_dim=[2, 4, 4, 4],
@@ -52,8 +52,8 @@ SETTINGS = {
     "sd": {"clips": CLIPS,
            "sampler": {"steps": 20, "inversion_steps": 20, "guidance": 2}},
     "ip2p": {"clips": CLIPS,
-             "sampler": {"steps": 20, "inversion_steps": 20, "guidance": 4,
-                         "image_guidance": 1.5}},
+             "sampler": {"steps": 20, "inversion_steps": 20, "guidance": 3,
+                         "image_guidance": 1.2}},
 }
 
 

@@ -34,4 +34,6 @@ else
     build/longtake edit configs/draft.yaml -i out/clip.mp4 -o out/clip.edited.mp4 \
         --model tests/golden/models/sd15-tiny --prompt "a red ball in the snow"
 fi
-echo "edited video: out/clip.edited.mp4 (job folder: out/clip.edited.job)"
+build/longtake report out/clip.edited.job >/dev/null
+echo "edited video: out/clip.edited.mp4"
+echo "page about it: out/clip.edited.job/report/report.html"

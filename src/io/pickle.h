@@ -34,7 +34,7 @@ typedef struct lt_pickle lt_pickle;
 
 /* Read a pickle in memory. The tensors are those of the root dict, or of its entry
  * "state_dict" when that is a dict; dicts and lists inside are walked, everything that is
- * no tensor is left out. `where` is for messages. Never reads outside [data, data + bytes).
+ * no tensor is left out. `where` is for messages. Never reads outside the bytes given.
  * Errors: DATA (not a pickle, truncated, a name that is not allowed, over a bound, a
  * tensor outside its storage, two tensors of one name, no tensor at all), NOMEM. */
 LT_NODISCARD lt_status lt_pickle_parse(const void *data, size_t bytes, const char *where,

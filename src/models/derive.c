@@ -130,8 +130,8 @@ static lt_status finished(json_t *o, json_t **config)
 
 /* ---- UNet ------------------------------------------------------------------------ */
 
-/* Resnets of a down block. LDM numbers blocks through, so there the first downsampler says
- * how many stand before it. */
+/* Resnets of a down block. LDM numbers blocks through, so there the first downsampler
+ * says how many stand before it. */
 static int count_layers(const lt_found_part *p)
 {
     int n = 0;

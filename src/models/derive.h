@@ -22,8 +22,8 @@ typedef struct lt_found_part {
 void lt_found_look(const lt_weights *w, int ema, lt_found_part part[LT_N_PARTS],
                    int *is_xl);
 
-/* The configuration in the keys of diffusers, a new object each. What shapes do not say is
- * assumed as in Stable Diffusion 1.5 or 2.1, whichever the shapes belong to.
+/* The configuration in the keys of diffusers, a new object each. What shapes do not say
+ * is assumed as in Stable Diffusion 1.5 or 2.1, whichever the shapes belong to.
  * Errors: DATA (a tensor is missing that every such model has), NOMEM. */
 LT_NODISCARD lt_status lt_derive_unet(lt_found_part *p, json_t **config);
 LT_NODISCARD lt_status lt_derive_vae(lt_found_part *p, json_t **config);

@@ -83,7 +83,7 @@ cleanup:
     return st;
 }
 
-/* ---- alpha of the metadata ----------------------------------------------------------- */
+/* ---- alpha of the metadata ------------------------------------------------------- */
 
 static int is_set(const json_t *v)
 {
@@ -156,7 +156,7 @@ cleanup:
     return st;
 }
 
-/* ---- matching ------------------------------------------------------------------------ */
+/* ---- matching -------------------------------------------------------------------- */
 
 static lt_status unmatched(const lora_file *f, const char *first, int64_t n)
 {
@@ -251,7 +251,7 @@ cleanup:
     return st;
 }
 
-/* ---- open and close ------------------------------------------------------------------ */
+/* ---- open and close -------------------------------------------------------------- */
 
 static lt_status open_one(void *self, const char *path, double weight)
 {
@@ -310,7 +310,7 @@ const char *lt_lora_path(const lt_lora *l, int i) { return l->file[i].path; }
 double lt_lora_weight(const lt_lora *l, int i) { return l->file[i].weight; }
 int64_t lt_lora_n_layers(const lt_lora *l, int i) { return l->file[i].n_layers; }
 
-/* ---- merging ------------------------------------------------------------------------- */
+/* ---- merging --------------------------------------------------------------------- */
 
 static lt_status scale_of(const lora_file *f, const pair *p, lt_part part, int64_t rank,
                           float *scale)
@@ -379,7 +379,7 @@ lt_status lt_lora_merge(const lt_lora *l, lt_part part, const char *name, int64_
     return LT_OK;
 }
 
-/* ---- identity ------------------------------------------------------------------------ */
+/* ---- identity -------------------------------------------------------------------- */
 
 typedef struct lister {
     lt_source_file *file;

@@ -24,7 +24,7 @@ typedef struct lt_lora lt_lora;
  *   list   NULL or "": *l becomes NULL. Else FILE or FILE:WEIGHT a line; a weight is a
  *          number in [-100, 100] and 1 when it is left out
  *   s      for its configurations; not kept
- * Errors: NOINPUT, IO, NOMEM; DATA: a tensor that belongs to no layer (names the first and
+ * Errors: NOINPUT, IO, NOMEM; DATA: a tensor that belongs to no layer (names the first,
  * counts them), another shape, a matrix without its partner, a kind of LoRA that is not
  * read (DoRA, LoHa, LoKr, Tucker), a broken file. CONFIG: a weight that is none. */
 LT_NODISCARD lt_status lt_lora_open(const char *list, const lt_source *s, lt_lora **l);
@@ -32,8 +32,8 @@ LT_NODISCARD lt_status lt_lora_open(const char *list, const lt_source *s, lt_lor
 /* Accepts NULL. */
 void lt_lora_close(lt_lora **l);
 
-/* Add what all files have for tensor `name` of a part to its values w [rows, columns] f32,
- * `count` in all, in the order of the list. l may be NULL.  Errors: DATA (not finite),
+/* Add what all files have for tensor `name` of a part to its values w [rows, columns]
+ * f32, `count` in all, in the order of the list. l may be NULL.  Errors: DATA (not finite),
  * NOMEM. */
 LT_NODISCARD lt_status lt_lora_merge(const lt_lora *l, lt_part part, const char *name,
                                      int64_t count, float *w);

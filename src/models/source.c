@@ -210,7 +210,7 @@ static lt_status choose_parts(lt_source *s)
                    s->path);
 }
 
-/* ---- configuration ------------------------------------------------------------------ */
+/* ---- configuration --------------------------------------------------------------- */
 
 /* Width and height of modelspec.resolution in latents, or 0. */
 static int said_size(const lt_weights *w)
@@ -332,7 +332,7 @@ cleanup:
     return st;
 }
 
-/* ---- open and close ----------------------------------------------------------------- */
+/* ---- open and close -------------------------------------------------------------- */
 
 /* Refuse pickles before anything else looks at the file. */
 static lt_status check_kind(const char *path)

@@ -51,7 +51,7 @@ LT_NODISCARD lt_status lt_source_text(const lt_source *s, lt_text_config *c);
 LT_NODISCARD lt_status lt_source_scheduler(const lt_source *s, lt_scheduler *c);
 LT_NODISCARD lt_status lt_source_tokenizer(const lt_source *s, lt_tokenizer **tok);
 
-/* The tensors of a part under diffusers' names; owned by the source.  Errors: as above. */
+/* The tensors of a part under diffusers' names, owned by the source.  Errors: same. */
 LT_NODISCARD lt_status lt_source_weights(lt_source *s, lt_part part,
                                          const lt_weights **w);
 

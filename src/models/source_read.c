@@ -11,7 +11,7 @@ static lt_status no_memory(void)
     return LT_FAIL(LT_ERR_NOMEM, "out of memory for a model");
 }
 
-/* ---- what is asked for -------------------------------------------------------------- */
+/* ---- what is asked for ----------------------------------------------------------- */
 
 static lt_status missing(const lt_source *s, int part)
 {
@@ -139,7 +139,7 @@ cleanup:
     return st;
 }
 
-/* ---- tokenizer ---------------------------------------------------------------------- */
+/* ---- tokenizer ------------------------------------------------------------------- */
 
 static int holds_tokenizer(const char *folder)
 {
@@ -232,7 +232,7 @@ cleanup:
     return st;
 }
 
-/* ---- files -------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------- */
 
 static lt_status list_one(const lt_source *s, const char *folder, const char *name,
                           const char *as, lt_source_file *file, void *self)

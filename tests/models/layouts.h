@@ -6,8 +6,8 @@
 #include "models_test.h"
 
 /* Writes a golden model in the layouts that users hold. The names are spelled out here
- * once more, from CompVis' and OpenCLIP's modules, so that a wrong name in src/models/ldm.c
- * cannot agree with itself. */
+ * once more, from CompVis' and OpenCLIP's modules, so that a wrong name in
+ * src/models/ldm.c cannot agree with itself. */
 
 typedef struct writer {
     lt_weight_raw t[4096];
@@ -93,7 +93,7 @@ static inline const char *after(const char *name, const char *head)
     return strncmp(name, head, n) ? NULL : name + n;
 }
 
-/* ---- CompVis' UNet, 4 levels of 2 resnets -------------------------------------------- */
+/* ---- CompVis' UNet, 4 levels of 2 resnets ---------------------------------------- */
 
 static inline const char *compvis_block(const char *rest)
 {
@@ -148,7 +148,7 @@ static inline const char *compvis_unet(const char *name)
                 is_resnet ? compvis_block(p + 2) : p + 2);
 }
 
-/* ---- CompVis' autoencoder, 4 levels -------------------------------------------------- */
+/* ---- CompVis' autoencoder, 4 levels ---------------------------------------------- */
 
 static inline const char *compvis_vae(const char *name)
 {
@@ -189,7 +189,7 @@ static inline const char *compvis_vae(const char *name)
     return text("%s.%s.%d.%ssample.%s", half, way, n, way, s + strlen("samplers.0."));
 }
 
-/* ---- OpenCLIP's text tower ------------------------------------------------------------ */
+/* ---- OpenCLIP's text tower ------------------------------------------------------- */
 
 static inline const lt_weight *must(const lt_weights *w, const char *name)
 {
@@ -255,7 +255,7 @@ static inline void add_openclip(writer *w, const lt_weights *from, const char *p
     add_f32(w, text("%slogit_scale", prefix), 0, NULL, (float[]){ 4.6f });
 }
 
-/* ---- parts of a file ----------------------------------------------------------------- */
+/* ---- parts of a file ------------------------------------------------------------- */
 
 typedef const char *namer(const char *name);
 

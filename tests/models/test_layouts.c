@@ -115,7 +115,7 @@ static void expect(const char *what, const answer *want, answer *got)
     free(got);
 }
 
-/* ---- a golden model ------------------------------------------------------------------ */
+/* ---- a golden model -------------------------------------------------------------- */
 
 typedef struct parts {
     const char *name;
@@ -179,7 +179,7 @@ static const char *new_folder(const parts *p, char dir[64])
     return dir;
 }
 
-/* ---- verify and list ------------------------------------------------------------------ */
+/* ---- verify and list ------------------------------------------------------------- */
 
 static void count_line(void *self, const lt_verify_line *line)
 {
@@ -219,7 +219,7 @@ static void check_damage(writer *w, const char *file)
     CHECK(n[1] == 1);
 }
 
-/* ---- layouts ------------------------------------------------------------------------- */
+/* ---- layouts --------------------------------------------------------------------- */
 
 static void test_single(const parts *p, const answer *want)
 {
@@ -382,7 +382,7 @@ static void test_diffusers(const parts *p, const answer *want)
     tmpdir_remove(cache);
 }
 
-/* ---- what is derived ------------------------------------------------------------------ */
+/* ---- what is derived ------------------------------------------------------------- */
 
 /* The published shapes, without data: what is said of Stable Diffusion 1.5, 2.1 and
  * InstructPix2Pix when nothing but their tensors is there. */

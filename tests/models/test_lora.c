@@ -263,7 +263,7 @@ static void test_alpha(const base *b, const char *dir)
     writer_free(w);
 }
 
-/* ---- what is refused ----------------------------------------------------------------- */
+/* ---- what is refused ------------------------------------------------------------- */
 
 static void refuse(const base *b, const char *dir, writer *w, const char *message)
 {
@@ -333,7 +333,7 @@ static void test_refusals(const base *b, const char *dir)
     lt_source_close(&other.s);
 }
 
-/* ---- a whole model ------------------------------------------------------------------- */
+/* ---- a whole model --------------------------------------------------------------- */
 
 /* Loading with a LoRA is loading weights that were merged before. */
 static void test_whole(const base *b, const char *dir)
@@ -368,7 +368,7 @@ static void test_whole(const base *b, const char *dir)
     }
     CHECK(!memcmp(out[0].data, out[1].data, lt_tensor_bytes(&out[0])));
     CHECK(strstr(m[0]->notes, "changes 7 layers") && !m[1]->notes[0]);
-    /* the content of the file and its weight are part of the identity, its place is not */
+    /* the content of the file and its weight are part of the identity, not its place */
     OK(lt_model_sha256(b->dir, hex));
     OK(lt_model_identity(&specs[0], with));
     OK(lt_model_identity(

@@ -307,7 +307,10 @@ static void check(const mistake *m, const outcome *o)
 
 /* ---- one row ----------------------------------------------------------------------- */
 
-static void clear(void) { CHECK(system("rm -rf ./* ./.[!.]*") == 0); }
+static void clear(void) /* also what was made read-only */
+{
+    CHECK(system("chmod -R u+rwX . && rm -rf ./* ./.[!.]*") == 0);
+}
 
 static int can_be_tried(const mistake *m)
 {

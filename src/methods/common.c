@@ -39,23 +39,14 @@ cleanup:
 lt_status lt_edit_segments(lt_run *r, lt_segment_fn *fn)
 {
     lt_levels levels = { 0 };
-    int64_t done = 0, frames = 0;
     lt_status st =
         lt_comm_agree(r->comm, lt_levels_make(r->cfg, &r->model->scheduler, &levels));
-    for (int64_t s = 0; st == LT_OK && s < r->layout.n_segments; s++) {
-        if (!lt_edit_segment_done(r, s)) continue;
-        done += r->layout.segment[s].n_blocks;
-        frames += r->layout.segment[s].n;
-        st = finish_segment(r, s);
-    }
+    for (int64_t s = 0; st == LT_OK && s < r->layout.n_segments; s++)
+        if (lt_edit_segment_done(r, s)) st = finish_segment(r, s);
     for (int64_t s = 0; st == LT_OK && s < r->layout.n_segments; s++) {
         if (lt_edit_segment_done(r, s)) continue;
-        lt_progress_stage(r->progress, "edit", done, r->layout.n_blocks, frames,
-                          r->n_frames);
         st = fn(r, &levels, s);
         if (st == LT_OK) st = finish_segment(r, s);
-        done += r->layout.segment[s].n_blocks;
-        frames += r->layout.segment[s].n;
     }
     lt_levels_free(&levels);
     if (st == LT_OK) st = lt_comm_agree(r->comm, r->rank ? LT_OK : lt_contents_index(r));

@@ -251,6 +251,7 @@ lt_status lt_stage_edit(lt_run *r, const lt_levels *levels, int64_t segment,
                   .segment = &r->layout.segment[segment],
                   .number = segment,
                   .t0 = lt_run_clock() };
+    lt_run_progress_blocks(r, "edit");
     lt_status st = lt_comm_agree(r->comm, open_share(&e));
     if (st == LT_OK) st = begin(&e);
     if (st == LT_OK) st = denoise(&e);

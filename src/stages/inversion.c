@@ -163,6 +163,7 @@ lt_status lt_stage_inversion(lt_run *r, const lt_levels *levels, int64_t segment
                               .advance = advance,
                               .put = put,
                               .end = end_block };
+    lt_run_progress_blocks(r, "inversion");
     return lt_run_trajectories(r, &t, s->first_block, s->n_blocks);
 }
 

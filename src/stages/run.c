@@ -302,6 +302,18 @@ static lt_status run_one(lt_run *r, const lt_unit_stage *s, int64_t unit, lt_don
     return st;
 }
 
+void lt_run_progress_blocks(lt_run *r, const char *stage)
+{
+    const lt_layout *l = &r->layout;
+    int64_t done = 0, frames = 0;
+    for (int64_t b = 0; b < l->n_blocks; b++)
+        if (lt_job_unit(r->job, stage, b, LT_NO_STEP) != LT_UNIT_TODO) {
+            done++;
+            frames += l->block[b].n;
+        }
+    lt_progress_stage(r->progress, stage, done, l->n_blocks, frames, r->n_frames);
+}
+
 lt_status lt_run_units(lt_run *r, const lt_unit_stage *s)
 {
     int64_t *todo = NULL, n = 0;

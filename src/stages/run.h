@@ -114,13 +114,14 @@ LT_NODISCARD lt_status lt_run_verify(lt_run *r);
 typedef struct lt_unit_stage {
     const char *name; /* record name and test point */
     int64_t first, n; /* units first .. first + n - 1 of the job */
-    int64_t n_all;    /* units of the stage in the whole job, for the progress */
-    int64_t frames_all;
     /* Compute unit `unit`, put its shard in place, fill *done (zeroed, stage and unit
      * set by the runner). Not collective. */
     lt_status (*run)(lt_run *r, void *ctx, int64_t unit, lt_done *done);
     void *ctx;
 } lt_unit_stage;
+
+/* The progress shows a stage whose units are the blocks of the job from here on. */
+void lt_run_progress_blocks(lt_run *r, const char *stage);
 
 /* Collective. Run the units that are not done, one a rank and round; stops between
  * rounds when asked to.  Errors: STOPPED, those of run. */

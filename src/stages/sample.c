@@ -192,10 +192,9 @@ cleanup:
 
 lt_status lt_stage_sample(lt_run *r, int64_t segment)
 {
-    const lt_unit_stage stage = { .name = "sample",
-                                  .first = segment,
-                                  .n = 1,
-                                  .n_all = r->layout.n_segments,
-                                  .run = run_segment };
+    const lt_unit_stage stage = {
+        .name = "sample", .first = segment, .n = 1, .run = run_segment
+    };
+    lt_progress_stage(r->progress, "sample", segment, r->layout.n_segments, 0, 0);
     return lt_run_units(r, &stage);
 }

@@ -60,16 +60,17 @@ lt_status lt_check_disk(lt_run *r)
     lt_status st = LT_OK;
     lt_work work;
     int64_t free_bytes = 0;
+    char need[LT_UNIT_TEXT_MAX], have[LT_UNIT_TEXT_MAX];
     if (r->rank == 0) {
         LT_TRY(lt_method_work(r, &work));
         LT_TRY(lt_disk_free(lt_job_path(r->job), &free_bytes));
-        const int64_t there = lt_manifest_count(lt_job_manifest(r->job), NULL);
-        if (there <= 1 && free_bytes < work.disk)
+        const int64_t there = lt_manifest_count(lt_job_manifest(r->job), "source");
+        if (there == 0 && free_bytes < work.disk)
             st = LT_FAIL(
                 LT_ERR_CANTCREAT,
-                "the job needs about %lld MiB of disk and %lld MiB are free (%s): "
-                "make room, or put --job on another disk",
-                (long long)(work.disk >> 20), (long long)(free_bytes >> 20),
+                "the job needs about %s of disk and %s are free (%s): make room, or put "
+                "--job on another disk",
+                lt_bytes_format(work.disk, need), lt_bytes_format(free_bytes, have),
                 lt_job_path(r->job));
     }
 cleanup:

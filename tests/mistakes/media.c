@@ -64,7 +64,7 @@ const mistake mistakes_media[] = {
     { "\"$LONGTAKE\" synth -q --seed 1 --frames 1 --size 65x49 -o odd.mp4", EDIT MODEL "-i odd.mp4", 78, "output.pix_fmt.*yuv444p", 0 },
 
     /* scratch, disk */
-    { NULL, EDIT CLIP MODEL "-o small/o.mp4", 75, "small.*(space|room).*nothing is lost", M_TMPFS | M_FILES },
+    { NULL, EDIT CLIP MODEL "-o small/o.mp4", 73, "needs about .* are free .*small.*make room", M_TMPFS | M_FILES },
     { NULL, "synth -q --seed 1 --size 256x256 --frames 60 --codec ffv1 -o small/o.mkv", 75, "small.*(space|room|full)", M_TMPFS },
     { NULL, "preview -q --at 0 -o nowhere/p.png" QUICK PROMPT CLIP MODEL, 73, "nowhere", 0 },
     { "mkdir p.png", "preview -q --at 0 -o p.png" QUICK PROMPT CLIP MODEL, 73, "p.png", 0 },

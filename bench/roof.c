@@ -1,4 +1,4 @@
-#include "roof.h"
+#include "bench/roof.h"
 
 #include <immintrin.h>
 #include <string.h>
@@ -105,59 +105,93 @@ static double run_loop(lt_cpu_path path)
     return 0;
 }
 
+/* f32 on a path for bf16 is what the AVX-512 entries do. */
+static lt_cpu_path instructions(lt_cpu_path path, lt_dtype compute)
+{
+    const int f32 = compute == LT_F32 && path > LT_PATH_AVX512_F32;
+    return f32 ? LT_PATH_AVX512_F32 : path;
+}
+
 typedef struct roof_job {
     lt_cpu_path path;
-    double work[64];
-    float *triad; /* a thread: three arrays */
+    double work;  /* of one tile */
+    float *array; /* a thread: three of them */
 } roof_job;
 
 static lt_status flops_tile(void *arg, int64_t tile, int worker)
 {
     roof_job *j = arg;
     (void)worker;
-    j->work[tile % 64] = run_loop(j->path);
+    const double work = run_loop(j->path);
+    if (tile == 0) j->work = work;
     return LT_OK;
 }
 
 static lt_status triad_tile(void *arg, int64_t tile, int worker)
 {
     const roof_job *j = arg;
-    float *restrict a = j->triad + tile * 3 * TRIAD;
+    float *restrict a = j->array + tile * 3 * TRIAD;
     const float *restrict b = a + TRIAD, *restrict c = b + TRIAD;
     (void)worker;
     for (int64_t i = 0; i < TRIAD; i++) a[i] = b[i] + 0.5f * c[i];
     return LT_OK;
 }
 
-/* Best of a few, a thread. */
-static double best_time(lt_threads *threads, lt_tile_fn *fn, roof_job *j)
+static lt_status copy_tile(void *arg, int64_t tile, int worker)
 {
-    double best = 1e30;
+    const roof_job *j = arg;
+    float *a = j->array + tile * 3 * TRIAD;
+    (void)worker;
+    memcpy(a, a + TRIAD, TRIAD * sizeof(*a));
+    return LT_OK;
+}
+
+/* Best of a few, a thread. */
+static lt_status best_time(lt_threads *threads, lt_tile_fn *fn, roof_job *j, double *best)
+{
+    const int n = lt_threads_count(threads);
+    *best = 1e30;
     for (int i = 0; i < REPEATS; i++) {
         const double t0 = now();
-        if (lt_parallel_for(threads, lt_threads_count(threads), fn, j) != LT_OK)
-            return best;
-        const double t = (now() - t0) / lt_threads_count(threads);
-        if (t < best) best = t;
+        const lt_status st = lt_parallel_for(threads, n, fn, j);
+        if (st != LT_OK) return st;
+        const double t = (now() - t0) / n;
+        if (t < *best) *best = t;
     }
-    return best;
+    return LT_OK;
 }
 
-double roof_flops(lt_cpu_path path, lt_threads *threads)
+lt_status lt_roof_flops(lt_threads *threads, lt_cpu_path path, lt_dtype compute,
+                        double *gflops)
 {
-    roof_job j = { .path = path };
-    const double t = best_time(threads, flops_tile, &j);
-    return j.work[0] * lt_threads_count(threads) / t * 1e-9;
+    roof_job j = { .path = instructions(path, compute) };
+    double t;
+    if (!lt_cpu_path_supported(j.path))
+        return LT_FAIL(LT_ERR_UNSUPPORTED, "this CPU lacks %s (roof): see `doctor`",
+                       lt_cpu_path_name(j.path));
+    const lt_status st = best_time(threads, flops_tile, &j, &t);
+    if (st == LT_OK) *gflops = j.work * lt_threads_count(threads) / t * 1e-9;
+    return st;
 }
 
-double roof_bytes(lt_pool *pool, lt_threads *threads)
+lt_status lt_roof_measure(const lt_exec *x, lt_roof *roof)
 {
-    const int64_t n = lt_threads_count(threads);
-    lt_tensor t;
-    if (LT_TENSOR_NEW(&t, pool, LT_F32, n * 3 * TRIAD) != LT_OK) return 0;
+    const int64_t n = lt_threads_count(x->threads);
+    lt_status st = LT_OK;
+    lt_roof r;
+    lt_tensor t = { 0 };
+    double triad, copy;
+    LT_TRY(lt_roof_flops(x->threads, x->k->path, x->k->compute, &r.flops));
+    LT_TRY(LT_TENSOR_NEW(&t, x->pool, LT_F32, n * 3 * TRIAD));
     memset(t.data, 0, lt_tensor_bytes(&t));
-    roof_job j = { .triad = lt_f32(&t) };
-    const double s = best_time(threads, triad_tile, &j);
+    roof_job j = { .array = lt_f32(&t) };
+    LT_TRY(best_time(x->threads, triad_tile, &j, &triad));
+    LT_TRY(best_time(x->threads, copy_tile, &j, &copy));
+    r.triad = 12.0 * TRIAD * (double)n / triad * 1e-9;
+    r.copy = 8.0 * TRIAD * (double)n / copy * 1e-9;
+    *roof = r;
+cleanup:
     lt_tensor_free(&t);
-    return 12.0 * TRIAD * (double)n / s * 1e-9;
+    lt_pool_trim(x->pool);
+    return st;
 }

@@ -1,6 +1,7 @@
 #include <cpuid.h>
 #include <omp.h>
 #include <oneapi/dnnl/dnnl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -108,4 +109,29 @@ static void keep_to_one_thread(void *arg, int worker)
 lt_status lt_kernels_threads_open(int n, lt_threads **threads)
 {
     return lt_threads_open(threads, n, keep_to_one_thread, NULL);
+}
+
+/* ---- its name ----------------------------------------------------------------------- */
+
+const char *lt_cpu_describe(char *out, size_t size)
+{
+    unsigned r[12] = { 0 }, a, b, c, d;
+    char name[sizeof(r) + 1] = "CPU";
+    const char *p = name;
+    for (unsigned i = 0; i < 3; i++)
+        if (__get_cpuid(0x80000002u + i, &r[4 * i], &r[4 * i + 1], &r[4 * i + 2],
+                        &r[4 * i + 3]) &&
+            i == 2)
+            memcpy(name, r, sizeof(r));
+    name[sizeof(r)] = '\0';
+    while (*p == ' ') p++;
+    if (!__get_cpuid(1, &a, &b, &c, &d)) {
+        snprintf(out, size, "%s", p);
+        return out;
+    }
+    const unsigned family = (a >> 8) & 15, extended = (a >> 20) & 255;
+    const unsigned high = family == 6 || family == 15 ? (a >> 16) & 15 : 0;
+    snprintf(out, size, "%s family %u model %u", p,
+             family + (family == 15 ? extended : 0), (high << 4) | ((a >> 4) & 15));
+    return out;
 }

@@ -75,6 +75,10 @@ const char *lt_cpu_path_name(lt_cpu_path path); /* "avx512_f32", as in run.cpu_p
 /* Errors: CONFIG (no such name). */
 LT_NODISCARD lt_status lt_cpu_path_parse(const char *name, lt_cpu_path *path);
 
+/* The CPU as its maker names it, with family and model ("... family 6 model 207"), cut to
+ * size; "CPU" where it is not told. Returns out. */
+const char *lt_cpu_describe(char *out, size_t size);
+
 /* The table of a CPU path with f32 or bf16 activations. bf16 needs avx512_bf16 or
  * amx_bf16; those two paths also serve f32 (then with the avx512_f32 entries).
  * Borrowed, lives for ever.  Errors: UNSUPPORTED (this CPU lacks the path), CONFIG

@@ -239,6 +239,10 @@ lt_status lt_config_check(const lt_config *c)
         return broken(c, "propagate", "blend",
                       "propagate.blend is own, but tokenflow mixes two keyframes",
                       "leave the key out, or take --method adaflow");
+    if (c->keyframes.per_clip > 1 && c->keyframes.trajectory != LT_TRAJECTORY_OWN)
+        return broken(c, "keyframes", "per_clip",
+                      "keyframes.per_clip is above 1, but keyframes.trajectory is shared",
+                      "set keyframes.trajectory=own, or per_clip to 1");
     if (c->input.to != LT_TIME_NONE && c->input.to <= c->input.ss)
         return broken(c, "input", "to", "input.to is not later than input.ss",
                       "give a later time");

@@ -32,6 +32,8 @@ typedef enum lt_start_noise { LT_NOISE_DDIM, LT_NOISE_GAUSSIAN } lt_start_noise;
 typedef enum lt_clip_mode  { LT_CLIPS_ADAPTIVE, LT_CLIPS_FIXED,
                              LT_CLIPS_LIST } lt_clip_mode;
 typedef enum lt_pick       { LT_PICK_RANDOM, LT_PICK_MIDDLE, LT_PICK_FIRST } lt_pick;
+typedef enum lt_trajectory_choice { LT_TRAJECTORY_SHARED,
+                                    LT_TRAJECTORY_OWN } lt_trajectory_choice;
 typedef enum lt_slim       { LT_SLIM_QUERY, LT_SLIM_SHARED } lt_slim;
 typedef enum lt_blend      { LT_BLEND_OWN, LT_BLEND_NEIGHBOURS } lt_blend;
 typedef enum lt_range      { LT_RANGE_UNIT, LT_RANGE_SIGNED } lt_range;
@@ -41,7 +43,7 @@ typedef enum lt_cpu_choice { LT_CPU_AUTO, LT_CPU_REF, LT_CPU_AVX2_F32, LT_CPU_AV
                              LT_CPU_AVX512_BF16, LT_CPU_AMX_BF16 } lt_cpu_choice;
 /* clang-format on */
 
-enum { LT_N_OPTIONS = 63 }; /* rows of the table; checked at compile time */
+enum { LT_N_OPTIONS = 65 }; /* rows of the table; checked at compile time */
 
 /* Enum keys are int and hold the values above. Owns clips.begins. */
 typedef struct lt_config {
@@ -99,7 +101,9 @@ typedef struct lt_config {
         int64_t keyframes;
     } segments;
     struct {
-        int pick; /* lt_pick */
+        int pick;       /* lt_pick */
+        int trajectory; /* lt_trajectory_choice */
+        int64_t per_clip;
     } keyframes;
     struct {
         int64_t kv_budget; /* [frames of tokens]; 0: all */

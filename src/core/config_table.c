@@ -160,6 +160,13 @@ static const lt_option table[] = {
     { ENUM(keyframes, pick, "random", "random", "middle", "first"), RESULT,
       .help = "Which frame of a clip is its keyframe; random draws one for every "
               "step." },
+    { ENUM(keyframes, trajectory, "shared", "shared", "own"), RESULT,
+      .help = "What a keyframe goes on from: shared, what propagation made of it, like "
+              "any frame; own: what the joint pass made of it, the same frame in every "
+              "step." },
+    { INT(keyframes, per_clip, "1", 1, 100000, "keyframes"), RESULT,
+      .help = "Keyframes of a clip: it is cut into so many even parts with one each. "
+              "More than 1 only with keyframes.trajectory own." },
 
     { INT(attention, kv_budget, "20", 0, 100000, "frames of tokens"), RESULT,
       .help = "How many frames' worth of keys and values a keyframe attends to; 0: "

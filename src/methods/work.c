@@ -24,7 +24,20 @@ static shares step_shares(const lt_config *c)
     return s;
 }
 
-/* Clips that the options allow: fewest, most. */
+/* Different keyframes that the steps draw for one clip, at most. */
+static double keyframes_drawn(const lt_config *c)
+{
+    const int once = c->keyframes.trajectory == LT_TRAJECTORY_OWN ||
+                     c->keyframes.pick != LT_PICK_RANDOM;
+    return once ? 1 : (double)lt_levels_steps(c);
+}
+
+static int64_t times(int64_t clips, int64_t per_clip, int64_t n_frames)
+{
+    return clips < n_frames / per_clip ? clips * per_clip : n_frames;
+}
+
+/* Clips that the options allow, or parts of clips with a keyframe each: fewest, most. */
 static void clip_bounds(const lt_run *r, int64_t *fewest, int64_t *most)
 {
     const lt_config *c = r->cfg;
@@ -40,6 +53,10 @@ static void clip_bounds(const lt_run *r, int64_t *fewest, int64_t *most)
     else {
         *fewest = (n + c->clips.max_length - 1) / c->clips.max_length;
         *most = n;
+    }
+    if (r->layout.n_clips == 0) {
+        *fewest = times(*fewest, c->keyframes.per_clip, n);
+        *most = times(*most, c->keyframes.per_clip, n);
     }
 }
 
@@ -100,7 +117,7 @@ static void count_features(lt_run *r, double unet, double channels, lt_work *w)
     w->macs_features = n * (double)r->cfg->features.ensemble * unet * 0.75;
     if (r->cfg->clips.mode == LT_CLIPS_ADAPTIVE) w->macs_features += n * s * s * channels;
     if (r->cfg->method.name == LT_METHOD_TOKENFLOW) return;
-    const double drawn = (double)lt_levels_steps(r->cfg);
+    const double drawn = keyframes_drawn(r->cfg);
     const double length = w->clips_most > 0 ? n / (double)w->clips_most : n;
     w->macs_match =
         n * fmin(drawn, fmax(length, 1)) * square * channels * keyframes_of_frame(r->cfg);
@@ -200,7 +217,7 @@ static void count_disk(lt_run *r, lt_work *w)
     const double tokens = grid_tokens(r, &square);
     const int adaflow = c->method.name == LT_METHOD_ADAFLOW;
     if (adaflow)
-        match = 3 * tokens * fmin((double)lt_levels_steps(c), 50) * keyframes_of_frame(c);
+        match = 3 * tokens * fmin(keyframes_drawn(c), 50) * keyframes_of_frame(c);
     const double per_frame = latent * (double)count_levels(r) + match;
     double in_flight = n; /* frames of one segment, the most there can be */
     if (c->run.keep == LT_KEEP_NONE && w->clips > 0)

@@ -245,11 +245,23 @@ static lt_status from_list(lt_run *r, int64_t **begin, int64_t *n_clips)
     return LT_OK;
 }
 
-static lt_keyframe_pick pick_of(int pick)
+lt_status lt_clips_layout(const lt_config *cfg, int64_t n_frames, int64_t **begin,
+                          int64_t *n_clips, lt_layout *layout)
 {
-    return pick == LT_PICK_MIDDLE  ? LT_KEYFRAME_MIDDLE
-           : pick == LT_PICK_FIRST ? LT_KEYFRAME_FIRST
-                                   : LT_KEYFRAME_RANDOM;
+    const int pick = cfg->keyframes.pick;
+    const lt_keyframe_rule rule = { .pick = pick == LT_PICK_MIDDLE  ? LT_KEYFRAME_MIDDLE
+                                            : pick == LT_PICK_FIRST ? LT_KEYFRAME_FIRST
+                                                                    : LT_KEYFRAME_RANDOM,
+                                    .once =
+                                        cfg->keyframes.trajectory == LT_TRAJECTORY_OWN,
+                                    .seed = (uint64_t)cfg->sampler.seed };
+    lt_status st = LT_OK;
+    if (cfg->keyframes.per_clip > 1)
+        LT_TRY(lt_layout_parts(n_frames, cfg->keyframes.per_clip, begin, n_clips));
+    LT_TRY(lt_layout_make(n_frames, *begin, *n_clips, cfg->segments.keyframes, layout));
+    LT_TRY(lt_layout_keyframes(layout, lt_levels_steps(cfg), &rule));
+cleanup:
+    return st;
 }
 
 lt_status lt_stage_clips(lt_run *r)
@@ -261,10 +273,7 @@ lt_status lt_stage_clips(lt_run *r)
     case LT_CLIPS_LIST: LT_TRY(from_list(r, &begin, &n)); break;
     default: LT_TRY(lt_layout_fixed(r->n_frames, r->cfg->clips.length, &begin, &n));
     }
-    LT_TRY(lt_layout_make(r->n_frames, begin, n, r->cfg->segments.keyframes, &r->layout));
-    LT_TRY(lt_layout_keyframes(&r->layout, lt_levels_steps(r->cfg),
-                               pick_of(r->cfg->keyframes.pick),
-                               (uint64_t)r->cfg->sampler.seed));
+    LT_TRY(lt_clips_layout(r->cfg, r->n_frames, &begin, &n, &r->layout));
 cleanup:
     free(begin);
     return st;

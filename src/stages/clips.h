@@ -22,6 +22,13 @@ lt_clip_similarity lt_clip_similarity_of(const float *map, int64_t h, int64_t w)
 int lt_clip_splits(const lt_config *cfg, lt_clip_similarity s, int64_t reference,
                    int64_t f);
 
+/* The layout of clips that begin at *begin [*n_clips], with its keyframes as the options
+ * draw them; keyframes.per_clip cuts the clips, *begin is then replaced by their parts.
+ * The caller frees the layout.  Errors: those of lt_layout_make. */
+LT_NODISCARD lt_status lt_clips_layout(const lt_config *cfg, int64_t n_frames,
+                                       int64_t **begin, int64_t *n_clips,
+                                       lt_layout *layout);
+
 /* Collective. Find the clips (or take them from the options), make r->layout with its
  * keyframes, and read the similarity curves when clips.mode is adaptive.
  * Errors: CONFIG (clips.begins beyond the video), STOPPED, IO, NOSPACE, NOMEM. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "stages/clips.h"
 #include "stages/instruct.h"
 #include "stages/levels.h"
 #include "stages/match.h"
@@ -256,18 +257,14 @@ static lt_status fill_clips(lt_job *job, const lt_config *cfg, lt_contents *c)
 {
     lt_status st = clip_begins(job, cfg, c);
     if (st != LT_OK || !c->begin) return st;
-    const int pick = cfg->keyframes.pick;
-    LT_TRY(lt_layout_make(c->spec.n_frames, c->begin, c->spec.n_clips,
-                          cfg->segments.keyframes, &c->layout));
     if (cfg->method.name == LT_METHOD_FRAME) { /* its pieces are no clips */
+        LT_TRY(lt_layout_make(c->spec.n_frames, c->begin, c->spec.n_clips,
+                              cfg->segments.keyframes, &c->layout));
         c->spec.n_clips = 0;
         return LT_OK;
     }
-    LT_TRY(lt_layout_keyframes(&c->layout, lt_levels_steps(cfg),
-                               pick == LT_PICK_MIDDLE  ? LT_KEYFRAME_MIDDLE
-                               : pick == LT_PICK_FIRST ? LT_KEYFRAME_FIRST
-                                                       : LT_KEYFRAME_RANDOM,
-                               (uint64_t)cfg->sampler.seed));
+    LT_TRY(
+        lt_clips_layout(cfg, c->spec.n_frames, &c->begin, &c->spec.n_clips, &c->layout));
     c->spec.clip_begin = c->begin;
     c->spec.mean_threshold = cfg->clips.mean_threshold;
     c->spec.region_threshold = cfg->clips.region_threshold;

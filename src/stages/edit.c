@@ -45,6 +45,7 @@ static lt_status open_share(lt_edit *e)
 static void close_share(lt_edit *e)
 {
     lt_attention_cache_close(&e->cache);
+    lt_tensor_free(&e->key_x);
     lt_tensor_free(&e->x);
     free(e->clip_from);
     free(e->unit);
@@ -114,6 +115,23 @@ cleanup:
     return st;
 }
 
+/* Propagation has treated keyframes like any frame; those that keep their own trajectory
+ * go on from what the joint pass made of them. */
+static lt_status restore_keyframes(lt_edit *e)
+{
+    lt_status st = LT_OK;
+    for (int64_t i = 0; st == LT_OK && e->key_x.storage && i < e->n_clips; i++) {
+        const int64_t f = lt_edit_keyframe(e, e->first_clip + i) - e->first_frame;
+        lt_tensor from = lt_tensor_rows(&e->key_x, i, 1),
+                  to = lt_tensor_rows(&e->x, f, 1);
+        st = lt_tensor_copy(&to, &from, e->r->x.stream);
+        lt_tensor_free(&from);
+        lt_tensor_free(&to);
+    }
+    lt_tensor_free(&e->key_x);
+    return st;
+}
+
 /* Collective. */
 static lt_status one_step(lt_edit *e)
 {
@@ -127,6 +145,7 @@ static lt_status one_step(lt_edit *e)
         goto cleanup; /* all know, or the others wait in a gather: no agreeing */
     for (int64_t i = 0; st == LT_OK && i < e->n_blocks; i++)
         st = lt_edit_block_step(e, e->first_block + i, &all);
+    if (st == LT_OK) st = restore_keyframes(e);
     st = lt_comm_agree(r->comm, st);
     if (st == LT_OK) e->step++;
 cleanup:

@@ -13,6 +13,10 @@
  *   2. propagation  every block of its own clips, self-attention gathered from them
  * Without keyframes (method `frame`) only the second part runs, with plain attention.
  *
+ * A keyframe's latents are what propagation made of them in the step before, as published
+ * (keyframes.trajectory shared). With `own` the clip keeps its keyframe over all steps,
+ * and the joint pass takes the step of the keyframes itself.
+ *
  * With propagate.blend neighbours a frame mixes its own clip's keyframe and that of the
  * clip in front (lt_propagate_weight). The first clip of a segment has none in front:
  * segments are independent, and the same job cuts them alike on every machine.

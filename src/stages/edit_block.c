@@ -135,10 +135,14 @@ static void close_policy(block_policy *p)
 
 /* ---- a step ------------------------------------------------------------------------ */
 
-/* The prediction of the negative and the edit branch: pred [2 n, h, w, c]. The source
- * is dropped inside the pass, or stands before them in the output. */
-static lt_status predict(lt_edit *e, const lt_policy *policy, const lt_tensor *in,
-                         const lt_batch *batch, lt_tensor *pred)
+int lt_edit_next(const lt_edit *e)
+{
+    const lt_levels *l = e->levels;
+    return e->step + 1 < l->n_steps ? l->sampling[e->step + 1] : -1;
+}
+
+lt_status lt_edit_predict(lt_edit *e, const lt_policy *policy, const lt_tensor *in,
+                          const lt_batch *batch, lt_tensor *pred)
 {
     lt_status st = LT_OK;
     lt_run *r = e->r;
@@ -164,14 +168,12 @@ lt_status lt_edit_block_step(lt_edit *e, int64_t block, const lt_tensor *all_sou
     lt_tensor x = lt_edit_block_x(e, b), source = { 0 }, in = { 0 }, pred = { 0 };
     block_policy p = { 0 };
     const lt_batch batch = lt_edit_batch(lt_edit_block_source(e), b->n);
-    const int next =
-        e->step + 1 < e->levels->n_steps ? e->levels->sampling[e->step + 1] : -1;
     if (all_source->storage)
         source = lt_tensor_rows(all_source, b->first - e->first_frame, b->n);
     LT_TRY(lt_edit_input(e, &batch, &source, &x, &in));
     LT_TRY(open_policy(e, block, &p));
-    LT_TRY(predict(e, &p.policy, &in, &batch, &pred));
-    LT_TRY(lt_edit_step(e->r, e->levels->sampling[e->step], next, &pred, &x));
+    LT_TRY(lt_edit_predict(e, &p.policy, &in, &batch, &pred));
+    LT_TRY(lt_edit_step(e->r, e->levels->sampling[e->step], lt_edit_next(e), &pred, &x));
 cleanup:
     close_policy(&p);
     lt_tensor_free(&x);

@@ -25,7 +25,9 @@ typedef struct lt_edit {
     int64_t saved;                 /* step of the newest saved state, 0 = none */
     lt_grids grids;
     lt_attention_cache cache;
-    lt_inject inject;                   /* of the running step */
+    lt_tensor key_x;  /* [n_clips, h, w, c] own keyframes behind the running step, as the
+                      * joint pass made them; empty unless they keep their trajectory */
+    lt_inject inject; /* of the running step */
     int64_t bytes_read, bytes_gathered; /* since the last commit */
     double t0;
 } lt_edit;
@@ -57,8 +59,18 @@ LT_NODISCARD lt_status lt_edit_input(lt_edit *e, const lt_batch *batch,
                                      const lt_tensor *source, const lt_tensor *x,
                                      lt_tensor *in);
 
+/* The prediction of the negative and the edit branch: *pred [2 n, h, w, c] f32, the
+ * caller's. The source is dropped inside the pass, or its part is left out. */
+LT_NODISCARD lt_status lt_edit_predict(lt_edit *e, const lt_policy *policy,
+                                       const lt_tensor *in, const lt_batch *batch,
+                                       lt_tensor *pred);
+
+/* Timestep after the running step; -1 behind the last one. */
+int lt_edit_next(const lt_edit *e);
+
 /* Collective. The joint pass of the running step: fills e->cache with the own keyframes
- * and, when neighbours are blended, the one in front of them. all_source: source latents
+ * and, when neighbours are blended, the one in front of them; with
+ * keyframes.trajectory own also e->key_x. all_source: source latents
  * of the own frames, or empty. A failure inside the pass is this rank's alone, the others
  * wait for it in a gather: leave at once, without another collective call, and main ends
  * them (lt_comm_failed_together tells the two kinds apart). */

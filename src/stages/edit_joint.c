@@ -99,6 +99,29 @@ cleanup:
 
 /* ---- the pass ---------------------------------------------------------------------- */
 
+/* The whole of the UNet, and the step of the keyframes: x goes into e->key_x. */
+static lt_status advance(lt_edit *e, const lt_policy *policy, const lt_tensor *in,
+                         const lt_batch *batch, lt_tensor *x)
+{
+    lt_tensor pred = { 0 };
+    lt_status st = lt_edit_predict(e, policy, in, batch, &pred);
+    if (st == LT_OK)
+        st = lt_edit_step(e->r, e->levels->sampling[e->step], lt_edit_next(e), &pred, x);
+    if (st == LT_OK) e->key_x = lt_tensor_view(x);
+    lt_tensor_free(&pred);
+    return st;
+}
+
+/* Only what records the attention. */
+static lt_status record(lt_edit *e, const lt_policy *policy, const lt_tensor *in,
+                        const lt_batch *batch)
+{
+    lt_unet_args a = lt_edit_args(e, batch, in);
+    a.policy = policy;
+    a.stop = LT_STOP_AFTER_LAST_SELF;
+    return lt_unet_forward(&e->r->x, e->r->model->unet, &a);
+}
+
 /* Collective. Fill e->cache. */
 static lt_status forward(lt_edit *e, lt_extended *ext, const lt_tensor *all_source)
 {
@@ -113,10 +136,10 @@ static lt_status forward(lt_edit *e, lt_extended *ext, const lt_tensor *all_sour
     lt_status local = keyframe_latents(e, all_source, &x, &source);
     if (local == LT_OK) local = lt_edit_input(e, &batch, &source, &x, &in);
     LT_TRY(lt_comm_agree(r->comm, local));
-    lt_unet_args a = lt_edit_args(e, &batch, &in);
-    a.policy = &policy;
-    a.stop = LT_STOP_AFTER_LAST_SELF;
-    LT_TRY(lt_unet_forward(&r->x, r->model->unet, &a));
+    if (r->cfg->keyframes.trajectory == LT_TRAJECTORY_OWN)
+        LT_TRY(advance(e, &policy, &in, &batch, &x));
+    else
+        LT_TRY(record(e, &policy, &in, &batch));
 cleanup:
     lt_tensor_free(&x);
     lt_tensor_free(&source);

@@ -112,24 +112,46 @@ int64_t lt_layout_clip_before(const lt_layout *l, int64_t clip)
     return clip > l->segment[l->clip[clip].segment].first_clip ? clip - 1 : -1;
 }
 
-static int64_t draw(const lt_clip *clip, lt_keyframe_pick pick, uint64_t seed, int64_t c,
+lt_status lt_layout_parts(int64_t n_frames, int64_t parts, int64_t **begin,
+                          int64_t *n_clips)
+{
+    int64_t n = 0, total = 0;
+    for (int64_t c = 0; c < *n_clips; c++) {
+        const int64_t end = c + 1 < *n_clips ? (*begin)[c + 1] : n_frames;
+        const int64_t length = end - (*begin)[c];
+        total += length < parts ? length : parts;
+    }
+    int64_t *b = malloc((size_t)total * sizeof(*b));
+    if (!b) return LT_FAIL(LT_ERR_NOMEM, "out of memory (clips)");
+    for (int64_t c = 0; c < *n_clips; c++) {
+        const int64_t first = (*begin)[c];
+        const int64_t length = (c + 1 < *n_clips ? (*begin)[c + 1] : n_frames) - first;
+        const int64_t count = length < parts ? length : parts;
+        for (int64_t i = 0; i < count; i++) b[n++] = first + i * length / count;
+    }
+    free(*begin);
+    *begin = b;
+    *n_clips = total;
+    return LT_OK;
+}
+
+static int64_t draw(const lt_clip *clip, const lt_keyframe_rule *rule, int64_t c,
                     int64_t step)
 {
-    if (pick == LT_KEYFRAME_FIRST) return clip->first;
-    if (pick == LT_KEYFRAME_MIDDLE) return lt_clip_centre(clip);
-    lt_random r =
-        lt_random_stream(seed, LT_PURPOSE_KEYFRAME, (uint32_t)c, (uint32_t)step);
+    if (rule->pick == LT_KEYFRAME_FIRST) return clip->first;
+    if (rule->pick == LT_KEYFRAME_MIDDLE) return lt_clip_centre(clip);
+    lt_random r = lt_random_stream(rule->seed, LT_PURPOSE_KEYFRAME, (uint32_t)c,
+                                   rule->once ? 0 : (uint32_t)step);
     return clip->first + (int64_t)lt_random_below(&r, (uint64_t)clip->n);
 }
 
-lt_status lt_layout_keyframes(lt_layout *l, int64_t n_steps, lt_keyframe_pick pick,
-                              uint64_t seed)
+lt_status lt_layout_keyframes(lt_layout *l, int64_t n_steps, const lt_keyframe_rule *rule)
 {
     int64_t *k = malloc((size_t)(n_steps * l->n_clips) * sizeof(*k));
     if (!k) return LT_FAIL(LT_ERR_NOMEM, "out of memory (keyframes)");
     for (int64_t s = 0; s < n_steps; s++)
         for (int64_t c = 0; c < l->n_clips; c++)
-            k[s * l->n_clips + c] = draw(&l->clip[c], pick, seed, c, s);
+            k[s * l->n_clips + c] = draw(&l->clip[c], rule, c, s);
     free(l->keyframe);
     l->keyframe = k;
     l->n_steps = n_steps;

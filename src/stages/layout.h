@@ -56,16 +56,27 @@ void lt_layout_free(lt_layout *layout); /* zeroes; accepts a zeroed one */
 LT_NODISCARD lt_status lt_layout_fixed(int64_t n_frames, int64_t length, int64_t **begin,
                                        int64_t *n_clips);
 
+/* Cut every clip into `parts` even ones (a clip shorter than that into single frames):
+ * keyframes.per_clip. *begin [*n_clips] is replaced.  Errors: NOMEM. */
+LT_NODISCARD lt_status lt_layout_parts(int64_t n_frames, int64_t parts, int64_t **begin,
+                                       int64_t *n_clips);
+
 typedef enum lt_keyframe_pick {
-    LT_KEYFRAME_RANDOM, /* uniform in the clip, drawn anew for every step */
+    LT_KEYFRAME_RANDOM, /* uniform in the clip */
     LT_KEYFRAME_MIDDLE, /* begin + length / 2, rounded down */
     LT_KEYFRAME_FIRST
 } lt_keyframe_pick;
 
+typedef struct lt_keyframe_rule {
+    lt_keyframe_pick pick;
+    int once; /* 1: the draw of the first step holds for all steps */
+    uint64_t seed;
+} lt_keyframe_rule;
+
 /* Draw the keyframe of every clip for every step, keyed by (seed, clip, step).
  * Errors: NOMEM. */
 LT_NODISCARD lt_status lt_layout_keyframes(lt_layout *layout, int64_t n_steps,
-                                           lt_keyframe_pick pick, uint64_t seed);
+                                           const lt_keyframe_rule *rule);
 
 /* The different keyframes that any step draws for a clip, ascending, into out (room for
  * min(n_steps, clip length)); returns how many. */

@@ -1,6 +1,7 @@
 #!/bin/bash
 # The same bytes for every number of ranks and threads. Arguments: run.cpu_path, and what
-# is edited with: adaflow, neighbours (adaflow with two keyframes a frame), tokenflow.
+# is edited with: adaflow, neighbours (adaflow with two keyframes a frame), tokenflow,
+# own (adaflow with three keyframes a clip that keep their trajectory).
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 path=${1:-auto}
@@ -15,6 +16,9 @@ case "${2:-adaflow}" in
         settings+=(--method tokenflow --set attention.kv_budget=0 --set sampler.strength=0.9)
         combinations=("1 2" "2 1" "3 2") ;;
     neighbours) settings+=(--set propagate.blend=neighbours) combinations=("3 1") ;;
+    own) # keyframes keep their latents; more of them than ranks would cut evenly
+        settings+=(--set keyframes.trajectory=own --set keyframes.per_clip=3)
+        combinations=("3 1") ;;
 esac
 make_clip clip.mp4 "$frames"
 

@@ -68,6 +68,7 @@ const mistake mistakes_config[] = {
     { NULL, "edit --set clips.mode=list --set 'clips.begins=[0,5'" CLIP MODEL, 78, "not a whole number", 0 },
     { NULL, EDIT CLIP MODEL "--set clips.mode=list --set clips.begins=0,500", 78, "clips.begins|frames", 0 },
     { NULL, "edit --set clips.mode=fixed --set clips.length=500" CLIP MODEL, 78, "clips.length is above clips.max_length", 0 },
+    { NULL, "edit --set keyframes.per_clip=2" CLIP MODEL, 78, "per_clip is above 1.*trajectory=own", 0 },
     { NULL, "edit --set sampler.inversion_steps=51" CLIP MODEL, 78, "sampler.inversion_steps is no multiple of sampler.steps", 0 },
     { NULL, "edit --prompt '\377'", 78, "not UTF-8", 0 },
     { NULL, EDIT CLIP MODEL "--set model.dtype=f16", 78, "no CPU path computes in f16.*use auto, bf16 or f32", 0 },

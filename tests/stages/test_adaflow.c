@@ -12,6 +12,8 @@ typedef struct golden {
     const char *name; /* "fixed-query" */
     const char *mode, *slim;
     const char *length;
+    const char *trajectory;  /* or NULL: shared */
+    int64_t kept[3], n_kept; /* frames that the golden file holds; 0: all, and matches */
     lt_weights *source, *run;
 } golden;
 
@@ -36,6 +38,7 @@ static void settings(lt_config *c, const golden *g, const char *path_name)
     set(c, "clips.region_threshold=0.5");
     set(c, g->mode);
     if (g->length) set(c, g->length);
+    if (g->trajectory) set(c, g->trajectory);
     set(c, g->slim);
     set(c, "run.keep=all");
     set(c, "run.threads=2");
@@ -137,7 +140,8 @@ static void check_match(lt_run *r, const golden *g)
 {
     const lt_grids grids = lt_match_grids(r);
     CHECK(grids.n == 4);
-    if (!strcmp(g->name, "fixed-shared")) return; /* stored once, with fixed-query */
+    /* those of fixed clips are stored once, with fixed-query */
+    if (!strcmp(g->name, "fixed-shared") || g->n_kept > 0) return;
     for (int i = 0; i < grids.n; i++) {
         char name[64];
         int64_t n;
@@ -167,12 +171,14 @@ static void check_final(lt_run *r, const golden *g)
     int64_t n;
     float *want = golden_f32(g->run, "final", &n);
     const int64_t frame = r->h * r->w * r->c;
-    float *got = malloc((size_t)n * sizeof(*got));
-    CHECK(got && n == 12 * frame);
-    to_channels_last(want, 12, r->c, r->h, r->w);
+    float *got = malloc((size_t)(12 * frame) * sizeof(*got));
+    CHECK(got && n == (g->n_kept ? g->n_kept : 12) * frame);
+    to_channels_last(want, n / frame, r->c, r->h, r->w);
     for (int64_t b = 0; b < r->layout.n_blocks; b++)
         OK(lt_run_read_f32(r, "edit", b, LT_NO_STEP, "/edit/latents", NULL, NULL,
                            got + r->layout.block[b].first * frame, NULL));
+    for (int64_t i = 0; i < g->n_kept; i++)
+        memmove(got + i * frame, got + g->kept[i] * frame, (size_t)frame * sizeof(*got));
     check_latents("final latents", got, want, n, 1e-3);
     free(want);
     free(got);
@@ -223,6 +229,13 @@ int main(int argc, char **argv)
         { .name = "adaptive-query",
           .mode = "clips.mode=adaptive",
           .slim = "attention.slim=query" },
+        { .name = "own-query",
+          .mode = "clips.mode=fixed",
+          .length = "clips.length=3",
+          .trajectory = "keyframes.trajectory=own",
+          .slim = "attention.slim=query",
+          .kept = { 1, 3, 5 },
+          .n_kept = 3 },
     };
     CHECK(argc == 2);
     OK(lt_cpu_path_parse(argv[1], &path));
@@ -230,7 +243,7 @@ int main(int argc, char **argv)
     OK(lt_kernels_limit_isa(path));
     lt_weights *source = open_golden("adaflow-source");
     if (!write_film(source, "golden-film.mkv")) return TEST_SKIP;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         char name[64];
         snprintf(name, sizeof(name), "adaflow-%s", runs[i].name);
         runs[i].source = source;

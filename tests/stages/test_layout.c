@@ -1,5 +1,6 @@
 /* How a video is cut, without a video: clips, windows, blocks, segments, keyframes,
  * shares of ranks, noise levels (design.md section 5 has the unit facts). */
+#include <stdlib.h>
 #include <string.h>
 
 #include "attention/inject.h"
@@ -222,7 +223,7 @@ static lt_layout keyframes(const int64_t *begin, int64_t n, int64_t frames, int6
 {
     lt_layout l = { 0 };
     OK(lt_layout_make(frames, begin, n, 100, &l));
-    OK(lt_layout_keyframes(&l, steps, pick, seed));
+    OK(lt_layout_keyframes(&l, steps, &(lt_keyframe_rule){ pick, 0, seed }));
     CHECK(l.n_steps == steps);
     for (int64_t i = 0; i < steps * n; i++) {
         const lt_clip *c = &l.clip[i % n];
@@ -266,6 +267,38 @@ static void test_random_picks(void)
     lt_layout_free(&x);
     lt_layout_free(&y);
     lt_layout_free(&z);
+}
+
+/* Drawn once: the draws of the first step, for ever. */
+static void test_drawn_once(void)
+{
+    const int64_t begin[] = { 0, 10, 20 };
+    lt_layout l = keyframes(begin, 3, 27, 40, LT_KEYFRAME_RANDOM, 5);
+    int64_t first[3], list[40];
+    memcpy(first, l.keyframe, sizeof(first));
+    CHECK(lt_layout_clip_keyframes(&l, 0, list) > 3);
+    OK(lt_layout_keyframes(&l, 40, &(lt_keyframe_rule){ LT_KEYFRAME_RANDOM, 1, 5 }));
+    for (int64_t c = 0; c < 3; c++) {
+        CHECK(lt_layout_clip_keyframes(&l, c, list) == 1);
+        CHECK(list[0] == first[c]);
+    }
+    lt_layout_free(&l);
+}
+
+static void test_parts(void)
+{
+    const int64_t clips[] = { 0, 1, 3, 13 };
+    const int64_t want[] = { 0, 1, 2, 3, 6, 9, 13, 15, 17 };
+    int64_t n = 4, *begin = malloc(sizeof(clips));
+    CHECK(begin != NULL);
+    memcpy(begin, clips, sizeof(clips));
+    OK(lt_layout_parts(20, 3, &begin, &n));
+    CHECK(n == 9 && !memcmp(begin, want, sizeof(want)));
+    OK(lt_layout_parts(20, 1, &begin, &n));
+    CHECK(n == 9 && !memcmp(begin, want, sizeof(want)));
+    OK(lt_layout_parts(20, 100, &begin, &n)); /* every frame alone */
+    CHECK(n == 20 && begin[19] == 19);
+    free(begin);
 }
 
 static void test_drawn(void)
@@ -428,6 +461,8 @@ int main(void)
     test_picks();
     test_random_picks();
     test_drawn();
+    test_drawn_once();
+    test_parts();
     test_shares_of_steps();
     test_levels();
     test_strength();

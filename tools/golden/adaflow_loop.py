@@ -186,16 +186,19 @@ class Job:
             0, (3, -1))
 
     def step(self, x, source, t, before, keyframes, clip, matches):
-        """Joint pass over the keyframes, then all frames clip by clip."""
+        """Joint pass over the keyframes, then all frames clip by clip. Keyframes with a
+        trajectory of their own take the joint pass's prediction, not propagation's."""
         ed = self.editor
         ed.mode, ed.cache = "joint", {}
-        self.branches(source[keyframes], x[keyframes], t)
+        joint = self.branches(source[keyframes], x[keyframes], t)
         ed.mode, eps = "propagate", []
         for i in range(max(clip) + 1):
             own = [f for f, c in enumerate(clip) if c == i]
             ed.gather = {s: [(i, index[f]) for f in own] for s, (index, _) in matches.items()}
             eps.append(self.branches(source[own], x[own], t))
         eps = torch.cat(eps, 1)
+        if self.set.get("trajectory") == "own":
+            eps[:, keyframes] = joint
         guided = eps[NEGATIVE] + self.set["guidance"] * (eps[EDIT] - eps[NEGATIVE])
         return self.ddim(x, guided, t, before), eps
 

@@ -32,6 +32,8 @@ RUNS = {
     "fixed-query": FIXED | {"slim": "query"},
     "fixed-shared": FIXED | {"slim": "shared"},
     "adaptive-query": ADAPTIVE | {"slim": "query"},
+    "own-query": FIXED | {"slim": "query", "trajectory": "own", "keyframes": [[1, 5, 6, 10]] * 6,
+                          "kept": [1, 3, 5]},
 }
 # Two keyframes a frame: clips of 2, 2 and 1 frames. Only some frames are kept: see README.
 FLOW = {"length": 2, "begins": [0, 2, 4], "n": 5}
@@ -106,6 +108,10 @@ def slim_lists(features, log):
 def run_file(root, job, name, features, log):
     """The first run in full; of the others what is not the same or cannot be concluded."""
     out = {"keyframes": torch.tensor(RUNS[name]["keyframes"]), "final": log["x"][-1]}
+    if "kept" in RUNS[name]:
+        out["final"] = out["final"][RUNS[name]["kept"]]
+        save_tensors(root / f"adaflow-{name}.safetensors", out)
+        return
     lists = slim_lists(features, log)
     if name == "fixed-query":
         out |= lists | matches(features, log)

@@ -18,6 +18,8 @@ void lt_attention_cache_clear(lt_attention_cache *c)
     for (int i = 0; i < c->n_sites; i++) {
         lt_tensor_free(&c->site[i].out);
         lt_tensor_free(&c->site[i].rows);
+        lt_tensor_free(&c->site[i].k);
+        lt_tensor_free(&c->site[i].v);
         lt_tensor_free(&c->site[i].before);
         lt_tensor_free(&c->site[i].before_rows);
     }
@@ -97,6 +99,19 @@ static lt_status keep_rows(lt_attention_cache *c, const lt_attention_call *call)
     return st;
 }
 
+static lt_status keep_keys(lt_attention_cache *c, const lt_attention_call *call)
+{
+    lt_status st = LT_OK;
+    lt_recorded_site *rec = &c->site[call->site->index];
+    const lt_tensor *in = call->in;
+    LT_TRY(reuse(&rec->k, call->x, call->x->k->compute, in->ndim, in->shape));
+    LT_TRY(reuse(&rec->v, call->x, call->x->k->compute, in->ndim, in->shape));
+    LT_TRY(lt_site_project(call, LT_K, 0, in->shape[0], &rec->k));
+    LT_TRY(lt_site_project(call, LT_V, 0, in->shape[0], &rec->v));
+cleanup:
+    return st;
+}
+
 static lt_status record_attention(void *self, const lt_attention_call *call)
 {
     lt_record_attention *r = self;
@@ -104,6 +119,7 @@ static lt_status record_attention(void *self, const lt_attention_call *call)
     if (call->site->index < 0 || call->site->index >= r->cache->n_sites)
         return LT_FAIL(LT_ERR_INTERNAL, "no room to record %s", call->site->path);
     if (r->with_rows) LT_TRY(keep_rows(r->cache, call));
+    if (r->with_keys) LT_TRY(keep_keys(r->cache, call));
     LT_TRY(r->inner.self_attention
                ? r->inner.self_attention(r->inner.self, call)
                : lt_site_plain(call, 0, call->batch->n_branches * call->batch->n_frames));
@@ -158,6 +174,21 @@ lt_status lt_attention_cache_frame(const lt_attention_cache *c, int site,
                        site, (int)branch, (long long)frame);
     *view = frame < 0 ? sample(&rec->before, at)
                       : sample(&rec->out, at * rec->batch.n_frames + frame);
+    return LT_OK;
+}
+
+lt_status lt_attention_cache_keys(const lt_attention_cache *c, int site, lt_branch branch,
+                                  int64_t frame, lt_tensor *k, lt_tensor *v)
+{
+    const lt_recorded_site *rec = site >= 0 && site < c->n_sites ? &c->site[site] : NULL;
+    const int at = rec && rec->k.storage ? lt_batch_find(&rec->batch, branch) : -1;
+    if (at < 0 || frame < 0 || frame >= rec->batch.n_frames)
+        return LT_FAIL(LT_ERR_INTERNAL,
+                       "keys of site %d, branch %d, frame %lld were not recorded", site,
+                       (int)branch, (long long)frame);
+    const int64_t row = at * rec->batch.n_frames + frame;
+    if (k) *k = lt_tensor_rows(&rec->k, row, 1);
+    if (v) *v = lt_tensor_rows(&rec->v, row, 1);
     return LT_OK;
 }
 

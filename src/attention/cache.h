@@ -7,13 +7,14 @@
 /* Recorded self-attention of keyframes: what propagation gathers from.
  *
  * For each site what to_out returned (before the residual), and, where frames are matched
- * during the edit, the source branch's normalised inputs as unit rows; both in the
- * compute dtype. Reused from step to step. Frames are the own keyframes, 0 .. n - 1; frame
+ * during the edit, the source branch's normalised inputs as unit rows; where frames attend
+ * to keyframes, the keys and values, too; all in the compute dtype. Reused from step to step. Frames are the own keyframes, 0 .. n - 1; frame
  * -1 is the keyframe in front of them, received from the rank that holds it. */
 typedef struct lt_recorded_site {
     lt_batch batch;   /* the branches and frames that were live at the site */
     lt_tensor out;    /* [n_branches * n_frames, h*w, channels], empty until recorded */
     lt_tensor rows;   /* [n_frames, h*w, channels], or empty */
+    lt_tensor k, v;   /* like out, or empty */
     lt_tensor before; /* [n_branches, h*w, channels] of frame -1, or empty */
     lt_tensor before_rows; /* [1, h*w, channels] of frame -1, or empty */
 } lt_recorded_site;
@@ -35,6 +36,7 @@ typedef struct lt_record_attention {
     lt_policy inner;
     lt_attention_cache *cache;
     int with_rows; /* 1: the source's unit rows, too; the source must be live everywhere */
+    int with_keys; /* 1: keys and values of every live branch, too */
 } lt_record_attention;
 lt_policy lt_record_policy(lt_record_attention *r);
 
@@ -43,6 +45,11 @@ lt_policy lt_record_policy(lt_record_attention *r);
 LT_NODISCARD lt_status lt_attention_cache_frame(const lt_attention_cache *c, int site,
                                                 lt_branch branch, int64_t frame,
                                                 lt_tensor *view);
+/* Likewise its keys and values, [1, h*w, channels] each (NULL: not
+ * wanted); free them. */
+LT_NODISCARD lt_status lt_attention_cache_keys(const lt_attention_cache *c, int site,
+                                               lt_branch branch, int64_t frame,
+                                               lt_tensor *k, lt_tensor *v);
 /* Likewise the unit rows of the source's inputs. */
 LT_NODISCARD lt_status lt_attention_cache_rows(const lt_attention_cache *c, int site,
                                                int64_t frame, lt_tensor *view);

@@ -13,6 +13,12 @@
  *     out = weight[frame] own + (1 - weight[frame]) other  with the keyframe of the clip
  *                                                          before (TokenFlow)
  *
+ * Where even the best match is a poor one (its cosine below min_similarity), the token
+ * attends to the keyframe instead of copying from it: own queries, the keyframe's keys and
+ * values (Via's swap attention with a group of one, methods/via.md; with injected queries
+ * and keys those of the source branch of both). The keyframe's are then in the cache
+ * (lt_record_attention.with_keys).
+ *
  * The correspondences are given (from features, once per video), or found at every layer
  * and step: the most similar token by the cosine of the source branch's normalised
  * inputs, this frame's against those recorded from the keyframe. Then the source branch
@@ -26,9 +32,12 @@ typedef struct lt_propagate {
     int64_t tokens[8];      /* h * w of each grid */
     const lt_tensor *match; /* [n_grids] tensors [n_frames, h*w] i32 */
     const lt_tensor
-        *match_before;       /* the same for the clip before; unused without weight */
-    const lt_inject *inject; /* features are injected in this pass, too */
-    int passed_last;         /* the policy's own; 0 at the start of an evaluation */
+        *match_before;           /* the same for the clip before; unused without weight */
+    float min_similarity;        /* 0: every match is good enough */
+    const lt_tensor *similarity; /* [n_grids] tensors [n_frames, h*w] f32, cosines of
+                                  * `match`; unused while min_similarity is 0 */
+    const lt_inject *inject;     /* features are injected in this pass, too */
+    int passed_last;             /* the policy's own; 0 at the start of an evaluation */
 } lt_propagate;
 
 lt_policy lt_propagate_policy(lt_propagate *p);

@@ -43,7 +43,7 @@ typedef enum lt_cpu_choice { LT_CPU_AUTO, LT_CPU_REF, LT_CPU_AVX2_F32, LT_CPU_AV
                              LT_CPU_AVX512_BF16, LT_CPU_AMX_BF16 } lt_cpu_choice;
 /* clang-format on */
 
-enum { LT_N_OPTIONS = 65 }; /* rows of the table; checked at compile time */
+enum { LT_N_OPTIONS = 66 }; /* rows of the table; checked at compile time */
 
 /* Enum keys are int and hold the values above. Owns clips.begins. */
 typedef struct lt_config {
@@ -116,6 +116,7 @@ typedef struct lt_config {
     } features;
     struct {
         int blend; /* lt_blend */
+        double min_similarity; /* cosine */
     } propagate;
     struct {
         char path[LT_PATH_MAX]; /* or "box:..." */

@@ -193,6 +193,9 @@ static const lt_option table[] = {
     { ENUM(propagate, blend, "own", "own", "neighbours"), RESULT,
       .help = "A frame takes the attention of its own clip's keyframe, or of that and "
               "the one before, mixed by distance." },
+    { FLOAT(propagate, min_similarity, "0", 0, 1), RESULT,
+      .help = "A token whose best match is less similar than this attends to the keyframe "
+              "instead of copying from it; 0: never." },
 
     { PATH(mask, path), ENCODE, .choices = NAMES("box:"),
       .help = "What may change, white = edit: a PNG for all frames, a folder of PNG, a "

@@ -183,8 +183,9 @@ static double cache_bytes(const lt_run *r)
     for (int i = 0; i < lt_unet_n_sites(r->model->unet); i++)
         if (lt_unet_site(r->model->unet, i, r->h, r->w, &s) == LT_OK)
             sum += (double)(s.h * s.w * s.heads * s.head_dim);
-    const int maps =
-        r->cfg->method.name == LT_METHOD_TOKENFLOW ? 4 : 3; /* the rows, too */
+    int maps = 3;
+    if (r->cfg->method.name == LT_METHOD_TOKENFLOW) maps++;  /* the rows, too */
+    if (r->cfg->propagate.min_similarity > 0) maps += 2 * 3; /* keys and values, too */
     return maps * sum * (double)lt_dtype_size(r->x.k->compute);
 }
 

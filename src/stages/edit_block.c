@@ -16,10 +16,13 @@ int lt_edit_joint_source(const lt_edit *e)
     return e->o->online || lt_inject_needs_source(&e->inject);
 }
 
-/* Propagation computes no queries and keys, so those of the source are not needed. */
+/* Propagation computes no queries and keys, so those of the source are not needed, unless
+ * poor matches attend. */
 int lt_edit_block_source(const lt_edit *e)
 {
     if (e->o->online) return 1;
+    if (e->r->cfg->propagate.min_similarity > 0)
+        return lt_inject_needs_source(&e->inject);
     return e->o->joint ? e->inject.features : lt_inject_needs_source(&e->inject);
 }
 
@@ -76,7 +79,7 @@ cleanup:
 typedef struct block_policy {
     lt_policy policy;
     lt_propagate propagate;
-    lt_tensor match[LT_MAX_GRIDS], match_before[LT_MAX_GRIDS];
+    lt_tensor match[LT_MAX_GRIDS], match_before[LT_MAX_GRIDS], similarity[LT_MAX_GRIDS];
     float weight[LT_BLOCK_FRAMES];
 } block_policy;
 
@@ -90,10 +93,11 @@ static void set_weights(const lt_edit *e, const lt_block *b, int64_t before,
     p->propagate.weight = p->weight;
 }
 
-static lt_status read_matches(lt_edit *e, int64_t block, int64_t clip, lt_tensor *match)
+static lt_status read_matches(lt_edit *e, int64_t block, int64_t clip, lt_tensor *match,
+                              lt_tensor *similarity)
 {
     return lt_match_read(e->r, block, lt_edit_keyframe(e, clip), &e->grids, match,
-                         &e->bytes_read);
+                         similarity, &e->bytes_read);
 }
 
 static lt_status open_policy(lt_edit *e, int64_t block, block_policy *p)
@@ -108,19 +112,23 @@ static lt_status open_policy(lt_edit *e, int64_t block, block_policy *p)
         p->policy = lt_inject_policy(&e->inject);
         return LT_OK;
     }
-    p->propagate = (lt_propagate){ .cache = &e->cache,
-                                   .keyframe = b->clip - e->first_clip,
-                                   .match = p->match,
-                                   .match_before = p->match_before,
-                                   .inject = &e->inject };
+    p->propagate =
+        (lt_propagate){ .cache = &e->cache,
+                        .keyframe = b->clip - e->first_clip,
+                        .match = p->match,
+                        .match_before = p->match_before,
+                        .min_similarity = (float)e->r->cfg->propagate.min_similarity,
+                        .similarity = p->similarity,
+                        .inject = &e->inject };
     if (before >= 0) set_weights(e, b, before, p);
     p->policy = lt_propagate_policy(&p->propagate);
     if (e->o->online) return LT_OK;
     p->propagate.n_grids = e->grids.n;
     for (int g = 0; g < e->grids.n; g++)
         p->propagate.tokens[g] = e->grids.h[g] * e->grids.w[g];
-    LT_TRY(read_matches(e, block, b->clip, p->match));
-    if (before >= 0) LT_TRY(read_matches(e, block, before, p->match_before));
+    LT_TRY(read_matches(e, block, b->clip, p->match,
+                        p->propagate.min_similarity > 0 ? p->similarity : NULL));
+    if (before >= 0) LT_TRY(read_matches(e, block, before, p->match_before, NULL));
 cleanup:
     return st;
 }
@@ -130,6 +138,7 @@ static void close_policy(block_policy *p)
     for (int g = 0; g < LT_MAX_GRIDS; g++) {
         lt_tensor_free(&p->match[g]);
         lt_tensor_free(&p->match_before[g]);
+        lt_tensor_free(&p->similarity[g]);
     }
 }
 

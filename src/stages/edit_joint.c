@@ -131,7 +131,8 @@ static lt_status forward(lt_edit *e, lt_extended *ext, const lt_tensor *all_sour
     const lt_batch batch = lt_edit_batch(lt_edit_joint_source(e), e->n_clips);
     lt_record_attention rec = { .inner = lt_extended_policy(ext),
                                 .cache = &e->cache,
-                                .with_rows = e->o->online };
+                                .with_rows = e->o->online,
+                                .with_keys = r->cfg->propagate.min_similarity > 0 };
     const lt_policy policy = lt_record_policy(&rec);
     lt_status local = keyframe_latents(e, all_source, &x, &source);
     if (local == LT_OK) local = lt_edit_input(e, &batch, &source, &x, &in);

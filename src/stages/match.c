@@ -266,22 +266,57 @@ static lt_status read_grid(lt_run *r, lt_shard_reader *in, const lt_grids *grids
     return LT_OK;
 }
 
+static lt_status read_similarity(lt_run *r, lt_shard_reader *in, const lt_grids *grids,
+                                 int g, int64_t first_row, int64_t n, lt_tensor *out)
+{
+    char path[64];
+    const int64_t s = grids->h[g] * grids->w[g];
+    uint8_t *stored = malloc((size_t)(n * s));
+    lt_tensor t = { 0 };
+    lt_status st = stored ? LT_TENSOR_NEW(&t, r->x.pool, LT_F32, n, s)
+                          : LT_FAIL(LT_ERR_NOMEM, "out of memory (match)");
+    path_of(grids, g, "similarity", path, sizeof(path));
+    if (st == LT_OK)
+        st = lt_shard_read(in, path, LT_CELL_U8, (int64_t[]){ first_row, 0 },
+                           (int64_t[]){ n, s }, stored);
+    for (int64_t i = 0; st == LT_OK && i < n * s; i++)
+        lt_f32(&t)[i] = (float)stored[i] / 255.0f;
+    free(stored);
+    if (st == LT_OK)
+        *out = t;
+    else
+        lt_tensor_free(&t);
+    return st;
+}
+
+static void free_all(lt_tensor *t, int n)
+{
+    for (int i = 0; i < n; i++) lt_tensor_free(&t[i]);
+}
+
 lt_status lt_match_read(lt_run *r, int64_t block, int64_t keyframe, const lt_grids *grids,
-                        lt_tensor *match, int64_t *bytes_read)
+                        lt_tensor *match, lt_tensor *similarity, int64_t *bytes_read)
 {
     const lt_block *b = &r->layout.block[block];
     lt_shard_reader *in = NULL;
-    lt_tensor got[LT_MAX_GRIDS] = { { 0 } };
+    lt_tensor got[LT_MAX_GRIDS] = { { 0 } }, near[LT_MAX_GRIDS] = { { 0 } };
     int64_t k = 0;
     lt_status st = row_group(r, b->clip, keyframe, &k);
     if (st == LT_OK) st = lt_job_shard(r->job, "match", block, LT_NO_STEP, &in);
-    for (int g = 0; st == LT_OK && g < grids->n; g++)
+    for (int g = 0; st == LT_OK && g < grids->n; g++) {
         st = read_grid(r, in, grids, g, k * b->n, b->n, &got[g]);
+        if (st == LT_OK && similarity)
+            st = read_similarity(r, in, grids, g, k * b->n, b->n, &near[g]);
+    }
     if (st == LT_OK) {
         memcpy(match, got, sizeof(*match) * (size_t)grids->n);
+        if (similarity) memcpy(similarity, near, sizeof(*near) * (size_t)grids->n);
         *bytes_read += lt_shard_bytes_read(in);
     }
-    for (int g = 0; st != LT_OK && g < grids->n; g++) lt_tensor_free(&got[g]);
+    if (st != LT_OK) {
+        free_all(got, grids->n);
+        free_all(near, grids->n);
+    }
     lt_shard_close(&in);
     return st;
 }

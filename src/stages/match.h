@@ -27,11 +27,11 @@ lt_grids lt_match_grids(const lt_run *r);
 /* Collective. Match the blocks of a segment that are not done. */
 LT_NODISCARD lt_status lt_stage_match(lt_run *r, int64_t segment);
 
-/* Read the matches of a block to one keyframe: match[g] becomes [n, h*w] i32, the
- * caller's (free each).  Errors: INTERNAL (the keyframe has no row). */
+/* Read the matches of a block to one keyframe: match[g] becomes [n, h*w] i32, and
+ * similarity[g] (or NULL) [n, h*w] f32, the caller's (free each).  Errors: INTERNAL (the keyframe has no row). */
 LT_NODISCARD lt_status lt_match_read(lt_run *r, int64_t block, int64_t keyframe,
                                      const lt_grids *grids, lt_tensor *match,
-                                     int64_t *bytes_read);
+                                     lt_tensor *similarity, int64_t *bytes_read);
 
 /* Match one frame to one keyframe in memory (preview, tests): rows are features of
  * lt_features_rows on one grid; index [h*w] i32, similarity [h*w] f32 or NULL. */

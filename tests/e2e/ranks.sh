@@ -16,8 +16,9 @@ case "${2:-adaflow}" in
         settings+=(--method tokenflow --set attention.kv_budget=0 --set sampler.strength=0.9)
         combinations=("1 2" "2 1" "3 2") ;;
     neighbours) settings+=(--set propagate.blend=neighbours) combinations=("3 1") ;;
-    own) # keyframes keep their latents; more of them than ranks would cut evenly
+    own) # keyframes keep their latents, and tokens without a good match attend to them
         settings+=(--set keyframes.trajectory=own --set keyframes.per_clip=3)
+        settings+=(--set propagate.min_similarity=0.8)
         combinations=("3 1") ;;
 esac
 make_clip clip.mp4 "$frames"

@@ -21,7 +21,7 @@ static void check_identity(lt_run *r, int64_t block)
         lt_tensor match[LT_MAX_GRIDS] = { { 0 } };
         int64_t bytes = 0;
         OK(lt_match_read(r, block, r->layout.keyframe[step * r->layout.n_clips + b->clip],
-                         &grids, match, &bytes));
+                         &grids, match, NULL, &bytes));
         for (int g = 0; g < grids.n; g++) {
             const int64_t s = grids.h[g] * grids.w[g];
             for (int64_t i = 0; i < b->n * s; i++) CHECK(lt_i32(&match[g])[i] == i % s);

@@ -12,7 +12,7 @@ typedef struct golden {
     const char *name; /* "fixed-query" */
     const char *mode, *slim;
     const char *length;
-    const char *trajectory;  /* or NULL: shared */
+    const char *extra;       /* one more setting, or NULL */
     int64_t kept[3], n_kept; /* frames that the golden file holds; 0: all, and matches */
     lt_weights *source, *run;
 } golden;
@@ -38,7 +38,7 @@ static void settings(lt_config *c, const golden *g, const char *path_name)
     set(c, "clips.region_threshold=0.5");
     set(c, g->mode);
     if (g->length) set(c, g->length);
-    if (g->trajectory) set(c, g->trajectory);
+    if (g->extra) set(c, g->extra);
     set(c, g->slim);
     set(c, "run.keep=all");
     set(c, "run.threads=2");
@@ -157,7 +157,7 @@ static void check_match(lt_run *r, const golden *g)
                 int64_t read = 0;
                 OK(lt_match_read(r, b,
                                  r->layout.keyframe[step * r->layout.n_clips + k->clip],
-                                 &grids, match, &read));
+                                 &grids, match, NULL, &read));
                 for (int64_t p = 0; p < k->n * s; p++)
                     CHECK(lt_i32(&match[i])[p] == want[(step * 12 + k->first) * s + p]);
                 for (int j = 0; j < grids.n; j++) lt_tensor_free(&match[j]);
@@ -232,10 +232,17 @@ int main(int argc, char **argv)
         { .name = "own-query",
           .mode = "clips.mode=fixed",
           .length = "clips.length=3",
-          .trajectory = "keyframes.trajectory=own",
+          .extra = "keyframes.trajectory=own",
           .slim = "attention.slim=query",
           .kept = { 1, 3, 5 },
           .n_kept = 3 },
+        { .name = "swap-query",
+          .mode = "clips.mode=fixed",
+          .length = "clips.length=3",
+          .extra = "propagate.min_similarity=0.8",
+          .slim = "attention.slim=query",
+          .kept = { 1, 3 },
+          .n_kept = 2 },
     };
     CHECK(argc == 2);
     OK(lt_cpu_path_parse(argv[1], &path));
@@ -243,7 +250,7 @@ int main(int argc, char **argv)
     OK(lt_kernels_limit_isa(path));
     lt_weights *source = open_golden("adaflow-source");
     if (!write_film(source, "golden-film.mkv")) return TEST_SKIP;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 5; i++) {
         char name[64];
         snprintf(name, sizeof(name), "adaflow-%s", runs[i].name);
         runs[i].source = source;

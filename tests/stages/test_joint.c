@@ -198,7 +198,8 @@ static void check_clip(world *w, int64_t clip, const lt_inject *inject, const fl
     int64_t frames[FRAMES], bytes = 0;
     lt_batch live;
     CHECK(k->n_blocks == 1);
-    OK(lt_match_read(w->r, k->first_block, keyframe(w, clip), &w->grids, match, &bytes));
+    OK(lt_match_read(w->r, k->first_block, keyframe(w, clip), &w->grids, match, NULL,
+                     &bytes));
     CHECK(bytes > 0);
     lt_propagate p = { .cache = &w->cache,
                        .keyframe = clip,

@@ -24,6 +24,7 @@ class Editor:
 
     def __init__(self, unet):
         self.unet, self.mode, self.cache = unet, "plain", {}
+        self.keys, self.near, self.enough = {}, {}, 0  # for matches that are too poor
         self.inject_attention = self.inject_features = False
         self.lists = {}   # S -> K lists of key tokens, None: all
         self.gather = {}  # S -> for each frame, (clip, index [S])
@@ -56,20 +57,41 @@ class Editor:
             out.append(extended(q[qk], k[qk], v[b], attn.heads, lists))
         out = attn.to_out[0](torch.cat(out))
         self.cache[site] = out.unflatten(0, (3, -1)).clone()
+        self.keys[site] = k, v
         return out
 
     def propagate(self, site, attn, x):
         """Pass 2: no attention; each token takes the output of its match in the keyframe."""
         cache = self.cache[site]
         rows = self.gather[x.shape[1]]
-        return torch.cat([torch.stack([cache[b, clip, i] for clip, i in rows])
-                          for b in range(3)])
+        out = torch.cat([torch.stack([cache[b, clip, i] for clip, i in rows])
+                         for b in range(3)])
+        if not self.enough:
+            return out
+        poor = torch.stack([n < self.enough for n in self.near[x.shape[1]]])
+        return torch.where(poor.repeat(3, 1)[..., None], self.swap(site, attn, x, rows), out)
+
+    def swap(self, site, attn, x, rows):
+        """Every token attends to the keyframe of its clip."""
+        q, (k, v) = attn.to_q(x).unflatten(0, (3, -1)), self.keys[site]
+        inject = self.inject_attention and site in INJECTED
+        out = []
+        for b in range(3):
+            qk = SOURCE if inject else b
+            out += [attend(q[qk, n], k[qk, clip], v[b, clip], attn.heads)
+                    for n, (clip, _) in enumerate(rows)]
+        return attn.to_out[0](torch.stack(out))
 
     def features(self, out):
         if self.mode == "plain" or not self.inject_features:
             return out
         source = out.unflatten(0, (3, -1))[SOURCE]
         return source.repeat(3, 1, 1, 1)
+
+
+def stored(similarity):
+    """As a job keeps it, in a byte."""
+    return (255 * similarity.clamp(0, 1)).round() / 255
 
 
 class Job:
@@ -189,12 +211,14 @@ class Job:
         """Joint pass over the keyframes, then all frames clip by clip. Keyframes with a
         trajectory of their own take the joint pass's prediction, not propagation's."""
         ed = self.editor
+        ed.enough = self.set.get("min_similarity", 0)
         ed.mode, ed.cache = "joint", {}
         joint = self.branches(source[keyframes], x[keyframes], t)
         ed.mode, eps = "propagate", []
         for i in range(max(clip) + 1):
             own = [f for f, c in enumerate(clip) if c == i]
             ed.gather = {s: [(i, index[f]) for f in own] for s, (index, _) in matches.items()}
+            ed.near = {s: [stored(near[f]) for f in own] for s, (_, near) in matches.items()}
             eps.append(self.branches(source[own], x[own], t))
         eps = torch.cat(eps, 1)
         if self.set.get("trajectory") == "own":

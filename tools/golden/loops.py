@@ -34,6 +34,7 @@ RUNS = {
     "adaptive-query": ADAPTIVE | {"slim": "query"},
     "own-query": FIXED | {"slim": "query", "trajectory": "own", "keyframes": [[1, 5, 6, 10]] * 6,
                           "kept": [1, 3, 5]},
+    "swap-query": FIXED | {"slim": "query", "min_similarity": 0.8, "kept": [1, 3]},
 }
 # Two keyframes a frame: clips of 2, 2 and 1 frames. Only some frames are kept: see README.
 FLOW = {"length": 2, "begins": [0, 2, 4], "n": 5}

@@ -57,7 +57,7 @@ static int ascending(const void *a, const void *b)
 lt_bench_times lt_bench_summary(double *t, int n)
 {
     qsort(t, (size_t)n, sizeof(*t), ascending);
-    return (lt_bench_times){ t[n / 2], t[n / 10], t[(n - 1) * 9 / 10], t[0], n };
+    return (lt_bench_times){ t[n / 2], t[n / 10], t[(9 * n + 9) / 10 - 1], t[0], n };
 }
 
 lt_status lt_bench_measure(const lt_bench *b, int min_runs, lt_bench_fn *fn, void *arg,

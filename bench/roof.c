@@ -5,7 +5,8 @@
 #include <time.h>
 
 enum { LOOPS = 2000000, CHAINS = 12, REPEATS = 5 };
-enum { TRIAD = 16 << 20 }; /* floats an array */
+/* Floats an array a thread: more than a cache holds, less than many threads could fill. */
+enum { ARRAY_MOST = 16 << 20, ARRAY_LEAST = 1 << 20, ARRAYS_ALL = 64 << 20 };
 
 /* Processor time: a roof is what is possible, whoever else is on the machine. */
 static double now(void)
@@ -116,6 +117,7 @@ typedef struct roof_job {
     lt_cpu_path path;
     double work;  /* of one tile */
     float *array; /* a thread: three of them */
+    int64_t n;    /* floats of one */
 } roof_job;
 
 static lt_status flops_tile(void *arg, int64_t tile, int worker)
@@ -130,19 +132,27 @@ static lt_status flops_tile(void *arg, int64_t tile, int worker)
 static lt_status triad_tile(void *arg, int64_t tile, int worker)
 {
     const roof_job *j = arg;
-    float *restrict a = j->array + tile * 3 * TRIAD;
-    const float *restrict b = a + TRIAD, *restrict c = b + TRIAD;
+    float *restrict a = j->array + tile * 3 * j->n;
+    const float *restrict b = a + j->n, *restrict c = b + j->n;
     (void)worker;
-    for (int64_t i = 0; i < TRIAD; i++) a[i] = b[i] + 0.5f * c[i];
+    for (int64_t i = 0; i < j->n; i++) a[i] = b[i] + 0.5f * c[i];
     return LT_OK;
 }
 
 static lt_status copy_tile(void *arg, int64_t tile, int worker)
 {
     const roof_job *j = arg;
-    float *a = j->array + tile * 3 * TRIAD;
+    float *a = j->array + tile * 3 * j->n;
     (void)worker;
-    memcpy(a, a + TRIAD, TRIAD * sizeof(*a));
+    memcpy(a, a + j->n, (size_t)j->n * sizeof(*a));
+    return LT_OK;
+}
+
+static lt_status touch_tile(void *arg, int64_t tile, int worker)
+{
+    const roof_job *j = arg;
+    (void)worker;
+    memset(j->array + tile * 3 * j->n, 0, (size_t)(3 * j->n) * sizeof(*j->array));
     return LT_OK;
 }
 
@@ -182,13 +192,16 @@ lt_status lt_roof_measure(const lt_exec *x, lt_roof *roof)
     lt_tensor t = { 0 };
     double triad, copy;
     LT_TRY(lt_roof_flops(x->threads, x->k->path, x->k->compute, &r.flops));
-    LT_TRY(LT_TENSOR_NEW(&t, x->pool, LT_F32, n * 3 * TRIAD));
-    memset(t.data, 0, lt_tensor_bytes(&t));
-    roof_job j = { .array = lt_f32(&t) };
+    roof_job j = { .n = ARRAYS_ALL / n };
+    if (j.n > ARRAY_MOST) j.n = ARRAY_MOST;
+    if (j.n < ARRAY_LEAST) j.n = ARRAY_LEAST;
+    LT_TRY(LT_TENSOR_NEW(&t, x->pool, LT_F32, n * 3 * j.n));
+    j.array = lt_f32(&t);
+    LT_TRY(lt_parallel_for(x->threads, n, touch_tile, &j));
     LT_TRY(best_time(x->threads, triad_tile, &j, &triad));
     LT_TRY(best_time(x->threads, copy_tile, &j, &copy));
-    r.triad = 12.0 * TRIAD * (double)n / triad * 1e-9;
-    r.copy = 8.0 * TRIAD * (double)n / copy * 1e-9;
+    r.triad = 12.0 * (double)(j.n * n) / triad * 1e-9;
+    r.copy = 8.0 * (double)(j.n * n) / copy * 1e-9;
     *roof = r;
 cleanup:
     lt_tensor_free(&t);

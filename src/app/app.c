@@ -24,6 +24,32 @@ lt_status lt_app_alone(lt_app *app, lt_status (*work)(lt_app *app))
     return lt_comm_agree(app->comm, app->rank == 0 ? work(app) : LT_OK);
 }
 
+lt_status lt_app_dtype(const lt_cli *cli, lt_dtype *dtype)
+{
+    if (!cli->dtype) return LT_OK;
+    if (strcmp(cli->dtype, "f32") != 0 && strcmp(cli->dtype, "bf16") != 0)
+        return LT_FAIL(LT_ERR_USAGE, "--dtype %.40s is unknown: f32 or bf16", cli->dtype);
+    *dtype = cli->dtype[0] == 'f' ? LT_F32 : LT_BF16;
+    return LT_OK;
+}
+
+lt_status lt_app_cpu_path(const lt_cli *cli, lt_cpu_path *path)
+{
+    if (!cli->cpu_path || !strcmp(cli->cpu_path, "auto")) return LT_OK;
+    return lt_cpu_path_parse(cli->cpu_path, path);
+}
+
+lt_status lt_app_threads(const lt_cli *cli, int *threads)
+{
+    int64_t n = lt_threads_available();
+    const lt_status st = cli->threads ? lt_int_parse(cli->threads, &n) : LT_OK;
+    if (st != LT_OK || n < 1 || n > LT_THREADS_MAX)
+        return LT_FAIL(LT_ERR_USAGE, "--threads %.40s is out of range: give 1 to %d",
+                       cli->threads, LT_THREADS_MAX);
+    *threads = (int)n;
+    return LT_OK;
+}
+
 lt_run_env lt_app_env(const lt_app *app)
 {
     const char *restart = getenv("SLURM_RESTART_COUNT");

@@ -33,6 +33,7 @@ lt_status lt_cmd_report(lt_app *app);
 lt_status lt_cmd_eval(lt_app *app);
 lt_status lt_cmd_synth(lt_app *app);
 lt_status lt_cmd_models(lt_app *app);
+lt_status lt_cmd_bench(lt_app *app);
 lt_status lt_cmd_doctor(lt_app *app);
 
 /* Render what the options of synth in app->cli say, and print nothing: the work of one
@@ -44,6 +45,13 @@ LT_NODISCARD lt_status lt_app_alone(lt_app *app, lt_status (*work)(lt_app *app))
 
 /* "0.1.0 (git 1a2b3c4)". */
 const char *lt_app_version(void);
+
+/* --dtype, --cpu-path and --threads of commands that have no configuration. *dtype and
+ * *path stay as they are when the option is missing, or `auto` for the path; without
+ * --threads it is all CPUs that may be used.  Errors: USAGE, CONFIG (no such path). */
+LT_NODISCARD lt_status lt_app_dtype(const lt_cli *cli, lt_dtype *dtype);
+LT_NODISCARD lt_status lt_app_cpu_path(const lt_cli *cli, lt_cpu_path *path);
+LT_NODISCARD lt_status lt_app_threads(const lt_cli *cli, int *threads);
 
 /* Seconds of CLOCK_MONOTONIC. */
 double lt_app_clock(void);

@@ -24,7 +24,8 @@ enum {
     LT_CMD_SYNTH = 1 << 8,
     LT_CMD_REPORT = 1 << 9,
     LT_CMD_EVAL = 1 << 10,
-    LT_CMD_ALL = (1 << 11) - 1,
+    LT_CMD_BENCH = 1 << 11,
+    LT_CMD_ALL = (1 << 12) - 1,
     LT_CMD_EDITING = LT_CMD_EDIT | LT_CMD_PLAN | LT_CMD_PREVIEW
 };
 
@@ -60,6 +61,12 @@ typedef struct lt_cli_eval {
     const char *suite, *output;
 } lt_cli_eval;
 
+/* Options of bench, NULL: not given. */
+typedef struct lt_cli_bench {
+    const char *model, *seconds;
+    int csv;
+} lt_cli_bench;
+
 /* What a command line says. Texts are borrowed from argv. */
 typedef struct lt_cli {
     const lt_command *command; /* NULL: none (--help, --version) */
@@ -72,6 +79,7 @@ typedef struct lt_cli {
     const char *job, *at, *golden, *dtype, *cpu_path, *threads; /* NULL: not given */
     lt_cli_synth synth;
     lt_cli_eval eval;
+    lt_cli_bench bench;
 } lt_cli;
 
 /* Read a command line; argv[0] is skipped. The caller frees *cli with lt_cli_free.

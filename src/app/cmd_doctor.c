@@ -98,25 +98,11 @@ static const char *reason(lt_cpu_path path)
     }
 }
 
-static void cpu_model(char *out, size_t size)
-{
-    char text[512];
-    FILE *f = fopen("/proc/cpuinfo", "re");
-    snprintf(out, size, "CPU");
-    while (f && fgets(text, sizeof(text), f)) {
-        const char *colon = strchr(text, ':');
-        if (strncmp(text, "model name", 10) || !colon) continue;
-        snprintf(out, size, "%.*s", (int)strcspn(colon + 2, "\n"), colon + 2);
-        break;
-    }
-    if (f) fclose(f);
-}
-
 static void check_cpu(doctor *d)
 {
     const lt_cpu_path best = lt_cpu_path_best();
-    char model[128], paths[128] = "";
-    cpu_model(model, sizeof(model));
+    char model[160], paths[128] = "";
+    lt_cpu_describe(model, sizeof(model));
     for (int p = LT_PATH_REF; p <= LT_PATH_AMX_BF16; p++) {
         if (!lt_cpu_path_supported((lt_cpu_path)p)) continue;
         strcat(paths, paths[0] ? " " : "");

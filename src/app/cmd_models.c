@@ -175,43 +175,20 @@ static void print_check(void *self, const lt_check_line *c)
         l->failed = 1;
 }
 
-static lt_status read_dtype(const lt_cli *cli, lt_dtype *dtype)
-{
-    *dtype = LT_F32;
-    if (!cli->dtype || !strcmp(cli->dtype, "f32")) return LT_OK;
-    *dtype = LT_BF16;
-    if (!strcmp(cli->dtype, "bf16")) return LT_OK;
-    return LT_FAIL(LT_ERR_USAGE, "--dtype %.40s is unknown: f32 or bf16", cli->dtype);
-}
-
-/* The path asked for, or the best; for bf16 the best that computes in it. */
-static lt_status choose_path(const lt_cli *cli, lt_dtype dtype, lt_cpu_path *path)
-{
-    *path = lt_cpu_path_best();
-    if (cli->cpu_path && strcmp(cli->cpu_path, "auto") != 0)
-        return lt_cpu_path_parse(cli->cpu_path, path);
-    if (dtype == LT_BF16 && *path < LT_PATH_AVX512_BF16)
-        *path = LT_PATH_AVX512_BF16; /* on Intel without AMX: works, but f32 is faster */
-    return LT_OK;
-}
-
 static lt_status open_exec(const lt_cli *cli, lt_exec *x)
 {
     lt_status st = LT_OK;
-    lt_dtype dtype;
-    lt_cpu_path path;
-    int64_t n = lt_threads_available();
-    LT_TRY(read_dtype(cli, &dtype));
-    LT_TRY(choose_path(cli, dtype, &path));
-    if (cli->threads) {
-        st = lt_int_parse(cli->threads, &n);
-        if (st != LT_OK || n < 1 || n > LT_THREADS_MAX)
-            LT_TRY(LT_FAIL(LT_ERR_USAGE, "--threads %.40s is out of range: give 1 to %d",
-                           cli->threads, LT_THREADS_MAX));
-    }
+    lt_dtype dtype = LT_F32;
+    lt_cpu_path path = lt_cpu_path_best();
+    int threads;
+    LT_TRY(lt_app_dtype(cli, &dtype));
+    if (dtype == LT_BF16 && path < LT_PATH_AVX512_BF16)
+        path = LT_PATH_AVX512_BF16; /* on Intel without AMX: works, but f32 is faster */
+    LT_TRY(lt_app_cpu_path(cli, &path));
+    LT_TRY(lt_app_threads(cli, &threads));
     LT_TRY(lt_kernels_limit_isa(path));
     LT_TRY(lt_kernels_get(path, dtype, &x->k));
-    LT_TRY(lt_kernels_threads_open((int)n, &x->threads));
+    LT_TRY(lt_kernels_threads_open(threads, &x->threads));
     LT_TRY(lt_pool_open(&x->pool, LT_HOST, "models check", 0));
 cleanup:
     return st;

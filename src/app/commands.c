@@ -41,6 +41,9 @@ static const char *const models_examples[] = {
     "longtake models check models/sd15 --golden sd15.safetensors --dtype bf16",
     "longtake models convert sd15.ckpt sd15.safetensors", NULL
 };
+static const char *const bench_examples[] = {
+    "longtake bench", "longtake bench --model models/sd15 --csv", NULL
+};
 static const char *const doctor_examples[] = {
     "longtake doctor", "longtake doctor --json", NULL
 };
@@ -116,6 +119,14 @@ const lt_command lt_commands[] = {
       "convert IN OUT make a safetensors file of a .ckpt, .pth or .bin file of torch.save;\n"
       "               nothing in it is executed, names and precision are kept\n",
       1, 64, 0, lt_cmd_models },
+    { "bench", LT_CMD_BENCH, "", "how fast this machine is, and how near its limits",
+      bench_examples,
+      "Times the main operations at the sizes of SD 1.5, about 20 seconds, and with\n"
+      "--model one evaluation of its UNet, VAE and text encoder at their own size. The\n"
+      "roof is measured in the same run: multiply-adds in registers, and a triad over\n"
+      "main memory; what fits a cache may exceed the latter. Other programs that run\n"
+      "meanwhile spoil the figures.\n",
+      0, 0, 0, lt_cmd_bench },
     { "doctor", LT_CMD_DOCTOR, "", "what this machine has and lacks for longtake",
       doctor_examples, "", 0, 0, 0, lt_cmd_doctor },
     { 0 }

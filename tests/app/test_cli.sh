@@ -9,7 +9,7 @@ begin
 run 0 "$LONGTAKE" --help
 out_has '^Examples:'
 out_has '^  edit '
-for c in edit resume plan status verify preview synth models doctor; do
+for c in edit resume plan status verify preview synth models bench doctor; do
     run 0 "$LONGTAKE" "$c" --help
     [ "$(sed -n 3p out)" = "Examples:" ] || fail "help of $c does not begin with examples"
     out_has "^  longtake $c|^  mpirun -n 8 longtake $c"
@@ -28,7 +28,7 @@ run 0 "$LONGTAKE" plan --version
 refused 64 'no command' "$LONGTAKE"
 refused 64 'unknown command edti \(did you mean `edit`\?\)' "$LONGTAKE" edti
 refused 64 'unknown command zzzzzz: ' "$LONGTAKE" zzzzzz
-for c in redo mask bench; do
+for c in redo mask; do
     refused 64 "unknown command $c" "$LONGTAKE" "$c" x
 done
 refused 64 'unknown option --promt \(did you mean `--prompt`\?\)' "$LONGTAKE" edit --promt x
@@ -98,6 +98,28 @@ out_has '^ok +CPU path '
 out_has 'sbatch'
 run $doctor_code "$LONGTAKE" doctor --json
 json "o['ok'] == bool($media) and any(c['name'] == 'mpirun' for c in o['checks'])"
+
+# bench
+run 0 "$LONGTAKE" bench --cpu-path ref --threads 2 --seconds 0 --model "$MODEL"
+out_has '^path     ref, f32, 2 threads$'
+out_has '^roof     [1-9][0-9]* GFLOP/s in registers'
+out_has '^attention  .* GFLOP/s +[0-9]+ %$'
+out_has '^unet  .* 1x8x8 '
+out_has '^text  .* 1/s$'
+run 0 "$LONGTAKE" bench --cpu-path ref --seconds 0 --threads 1 --csv
+out_has '^machine,revision,path,compute,threads,clock,op,shape,median_ms,'
+out_has ',ref,f32,1,wall,geglu,1x1024x64,[0-9.]+,[0-9.]+,[0-9.]+,[0-9.]+,GB/s,'
+run 0 "$LONGTAKE" bench --cpu-path ref --seconds 0 --threads 1 --json
+json "o['cpu_path'] == 'ref' and o['roof']['triad_gb_s'] > 0 and len(o['cases']) == 7"
+json "all(c['p10_ms'] <= c['median_ms'] <= c['p90_ms'] for c in o['cases'])"
+refused 64 'unknown option --calibrate' "$LONGTAKE" bench --calibrate
+refused 64 'exclude each other' "$LONGTAKE" bench --csv --json
+refused 64 '--seconds soon' "$LONGTAKE" bench --seconds soon
+refused 64 '--threads 0' "$LONGTAKE" bench --threads 0
+refused 64 '--dtype f8' "$LONGTAKE" bench --dtype f8
+refused 78 'no such CPU path' "$LONGTAKE" bench --cpu-path sse
+refused 78 'bf16' "$LONGTAKE" bench --cpu-path avx2_f32 --dtype bf16
+refused 64 'unexpected argument' "$LONGTAKE" bench kernels
 
 # models
 run 0 "$LONGTAKE" models list "$GOLDEN"

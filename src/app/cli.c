@@ -113,6 +113,7 @@ static const flag flags[] = {
     { "edit", 0, FLAG_SET, LT_CMD_EVAL, 0, 0, 0, "FACTOR[=VALUE]",
       "what the edit was to change in the scene; repeatable" },
     EVAL("suite", suite, "LIST", "LIST.json or a folder: many edits, made and judged"),
+    EVAL("only", only, "PATTERN", "of a suite: entries whose name is like `robot*`"),
     { "output", 'o', FLAG_TEXT, LT_CMD_EVAL,
       offsetof(lt_cli, eval) + offsetof(lt_cli_eval, output), 0, 0, "FILE.csv",
       "of a suite: the table; default results.csv in its folder" },

@@ -58,7 +58,7 @@ typedef struct lt_cli_synth {
 /* Options of eval, NULL: not given; its --edit are settings. */
 typedef struct lt_cli_eval {
     const char *truth, *mask, *source, *flow, *scene, *seed, *ss, *to, *curves;
-    const char *suite, *output;
+    const char *suite, *only, *output;
 } lt_cli_eval;
 
 /* Options of bench, NULL: not given. */

@@ -133,7 +133,10 @@ static lt_status check(const lt_cli *cli)
                        : c->ss     ? "--ss"
                        : c->to     ? "--to"
                                    : NULL;
-    const char *suite = c->output ? "--output" : cli->job ? "--job" : NULL;
+    const char *suite = c->output  ? "--output"
+                        : c->only  ? "--only"
+                        : cli->job ? "--job"
+                                   : NULL;
     for (int i = 0; i < cli->n_settings; i++) {
         const char *name = cli->settings[i].option;
         if (!strcmp(name, "edit"))

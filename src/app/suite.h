@@ -9,9 +9,10 @@
 /* Read a list into entries: an array of objects, one an edit, with every key that the
  * list may have (what is not given is "", 0, false or empty), absolute paths, names that
  * differ, and what the command line says (--model, --method, --set) laid over them.
+ * --only leaves those whose name, variant included, it matches (a pattern as of fnmatch).
  *   path   a LIST.json, or a folder in the layout of LongV-EVAL or FiVE-Bench
  * *entries is the caller's. Errors: NOINPUT, DATA (no JSON, or no such layout), CONFIG
- * (unknown key, wrong type, names), IO, NOMEM. */
+ * (unknown key, wrong type, names), USAGE (--only matches nothing), IO, NOMEM. */
 LT_NODISCARD lt_status lt_suite_list_read(const char *path, const lt_cli *cli,
                                           json_t **entries);
 

@@ -1,3 +1,4 @@
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,11 +20,12 @@ static const struct {
              { "prompt", TEXT },        { "prompt_from", TEXT },
              { "source_prompt", TEXT }, { "negative_prompt", TEXT },
              { "mask", MASK },          { "use_mask", SWITCH },
-             { "similarity", SWITCH },  { "truth", FILE_NAME },
-             { "flow", FILE_NAME },     { "settings", SETTINGS },
-             { "scene", FILE_NAME },    { "seed", COUNT },
-             { "size", TEXT },          { "frames", COUNT },
-             { "rate", TEXT },          { "edit", WORDS } };
+             { "similarity", SWITCH },  { "curves", SWITCH },
+             { "truth", FILE_NAME },    { "flow", FILE_NAME },
+             { "settings", SETTINGS },  { "scene", FILE_NAME },
+             { "seed", COUNT },         { "size", TEXT },
+             { "frames", COUNT },       { "rate", TEXT },
+             { "edit", WORDS } };
 enum { N_KEYS = sizeof(keys) / sizeof(*keys) };
 
 /* Where a list stands: for relative paths and messages. */
@@ -300,9 +302,11 @@ static lt_status add(list *l, json_t *from, json_t *variant, size_t i)
         LT_TRY(LT_FAIL(LT_ERR_CONFIG,
                        "two entries are named %s (%s, %s): give each its own name",
                        text_of(e, "name"), l->p.path, where));
-    if (json_object_set_new(l->names, text_of(e, "name"), json_true()) != 0 ||
-        json_array_append(l->entries, e) != 0)
-        st = no_memory(&l->p);
+    const char *only = l->cli->eval.only;
+    if (json_object_set_new(l->names, text_of(e, "name"), json_true()) != 0)
+        LT_TRY(no_memory(&l->p));
+    if (only && fnmatch(only, text_of(e, "name"), 0) != 0) goto cleanup;
+    if (json_array_append(l->entries, e) != 0) st = no_memory(&l->p);
 cleanup:
     json_decref(e);
     return st;
@@ -388,6 +392,10 @@ lt_status lt_suite_list_read(const char *path, const lt_cli *cli, json_t **entri
     LT_TRY(load(path, &root));
     LT_TRY(lt_path_folder(path, l.p.folder));
     LT_TRY(take_list(&l, root));
+    if (!json_array_size(l.entries))
+        LT_TRY(LT_FAIL(LT_ERR_USAGE,
+                       "no entry has such a name (--only %.80s): see %s for the names",
+                       cli->eval.only, path));
     *entries = l.entries;
     l.entries = NULL;
 cleanup:

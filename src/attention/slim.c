@@ -138,6 +138,24 @@ cleanup:
     return st;
 }
 
+/* Whole numbers of 24 bits, which f32 holds. */
+static lt_status make_random(const scorer *sc, lt_slimming *slim, lt_slim_grid *grid)
+{
+    lt_status st = LT_OK;
+    lt_tensor scores = { 0 };
+    const lt_slim_args *a = sc->a;
+    lt_random random = *a->random;
+    const int64_t n = a->n_keyframes * sc->s;
+    const int64_t keep = lt_slim_kept(a->mode, a->n_keyframes, a->budget, sc->s);
+    LT_TRY(LT_TENSOR_NEW(&scores, sc->x->pool, LT_F32, n));
+    for (int64_t i = 0; i < n; i++)
+        lt_f32(&scores)[i] = (float)(lt_random_u32(&random) >> 8);
+    LT_TRY(select_tokens(sc, &scores, keep, slim->n_chunks, &grid->list[0]));
+cleanup:
+    lt_tensor_free(&scores);
+    return st;
+}
+
 lt_status lt_slim_make(const lt_exec *x, const lt_slim_args *a, lt_slimming *slim)
 {
     lt_status st = LT_OK;
@@ -154,8 +172,12 @@ lt_status lt_slim_make(const lt_exec *x, const lt_slim_args *a, lt_slimming *sli
             calloc((size_t)(grid->n_lists ? grid->n_lists : 1), sizeof(*grid->list));
         if (!grid->list) LT_TRY(LT_FAIL(LT_ERR_NOMEM, "out of memory (slim lists)"));
         const scorer sc = { .x = x, .a = a, .grid = g, .s = grid->tokens };
-        LT_TRY(a->mode == LT_SLIMMING_SHARED ? make_shared(&sc, &made, grid)
-                                             : make_query(&sc, &made, grid));
+        if (a->mode == LT_SLIMMING_SHARED && a->random)
+            LT_TRY(make_random(&sc, &made, grid));
+        else if (a->mode == LT_SLIMMING_SHARED)
+            LT_TRY(make_shared(&sc, &made, grid));
+        else
+            LT_TRY(make_query(&sc, &made, grid));
     }
     *slim = made;
     memset(&made, 0, sizeof(made));

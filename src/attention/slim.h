@@ -1,6 +1,7 @@
 #ifndef LT_ATTENTION_SLIM_H
 #define LT_ATTENTION_SLIM_H
 
+#include "core/random.h"
 #include "models/unet.h"
 
 /* Adaptive Attention Slimming: which keyframe tokens the joint attention keeps
@@ -14,6 +15,9 @@
  *   shared  one list for all: the (R - 1) * S tokens of the best score averaged over the
  *           query keyframes; every frame sees its own S tokens besides, and only listed
  *           tokens travel between ranks
+ *
+ * With `random`, a shared list is drawn in place of being chosen: every token has a
+ * uniform score. It tells what the choice is worth; own tokens are seen all the same.
  *
  * Equal scores: the lowest token number wins. Token number = keyframe * S + p, with the
  * keyframes of the segment in global order. Lists are cut at chunk borders, see
@@ -65,9 +69,12 @@ typedef struct lt_slim_args {
     int64_t budget;           /* R, frames of tokens, >= 1 */
     int64_t first_own, n_own; /* the query keyframes of this rank */
     int n_grids;
-    int64_t tokens[8]; /* S of each grid */
-    lt_slim_features_fn *features;
+    int64_t tokens[8];             /* S of each grid */
+    lt_slim_features_fn *features; /* not called with `random` */
     void *ctx;
+    const lt_random
+        *random; /* of shared: the stream to draw from, anew for each grid; NULL:
+                              * by similarity */
 } lt_slim_args;
 
 /* Make the lists. Every rank makes its own: the shared list needs all query keyframes,

@@ -34,7 +34,7 @@ typedef enum lt_clip_mode  { LT_CLIPS_ADAPTIVE, LT_CLIPS_FIXED,
 typedef enum lt_pick       { LT_PICK_RANDOM, LT_PICK_MIDDLE, LT_PICK_FIRST } lt_pick;
 typedef enum lt_trajectory_choice { LT_TRAJECTORY_SHARED,
                                     LT_TRAJECTORY_OWN } lt_trajectory_choice;
-typedef enum lt_slim       { LT_SLIM_QUERY, LT_SLIM_SHARED } lt_slim;
+typedef enum lt_slim       { LT_SLIM_QUERY, LT_SLIM_SHARED, LT_SLIM_RANDOM } lt_slim;
 typedef enum lt_blend      { LT_BLEND_OWN, LT_BLEND_NEIGHBOURS } lt_blend;
 typedef enum lt_range      { LT_RANGE_UNIT, LT_RANGE_SIGNED } lt_range;
 typedef enum lt_placement  { LT_PLACEMENT_AUTO, LT_PLACEMENT_COLOCATED } lt_placement;

@@ -171,9 +171,9 @@ static const lt_option table[] = {
     { INT(attention, kv_budget, "20", 0, 100000, "frames of tokens"), RESULT,
       .help = "How many frames' worth of keys and values a keyframe attends to; 0: "
               "all." },
-    { ENUM(attention, slim, "query", "query", "shared"), RESULT,
-      .help = "Which tokens stay in the budget: a list per query frame, or one list a "
-              "step for all." },
+    { ENUM(attention, slim, "query", "query", "shared", "random"), RESULT,
+      .help = "Which tokens stay in the budget: a list per query frame, one list a step "
+              "for all, or (to compare with) such a list drawn at random." },
     { FLOAT(attention, inject, "0.8", 0, 1), RESULT,
       .help = "Share of the steps in which queries and keys of the source are "
               "injected." },

@@ -23,7 +23,8 @@ typedef enum lt_purpose {
     LT_PURPOSE_LATENT = 4,    /* initial noise of a frame                             */
     LT_PURPOSE_STEP = 5,      /* noise added in a step                                */
     LT_PURPOSE_SYNTH = 6,     /* scenes of the demo world                             */
-    LT_PURPOSE_TRAIN = 7      /* training of the demo models, test-time adaptation    */
+    LT_PURPOSE_TRAIN = 7,     /* training of the demo models, test-time adaptation    */
+    LT_PURPOSE_SLIM = 8       /* tokens that random slimming keeps; frame = 1st clip  */
 } lt_purpose;
 
 /* One stream of 2^34 words and the place in it. Plain data: copy and compare freely. */

@@ -44,19 +44,24 @@ static lt_status make_slim(lt_edit *e, lt_slimming *slim)
     if (budget == 0 || n <= budget) return LT_OK;
     k.rows = calloc((size_t)(n * e->grids.n), sizeof(*k.rows));
     if (!k.rows) return LT_FAIL(LT_ERR_NOMEM, "out of memory (slim lists)");
-    lt_slim_args a = { .mode = e->r->cfg->attention.slim == LT_SLIM_SHARED
-                                   ? LT_SLIMMING_SHARED
-                                   : LT_SLIMMING_QUERY,
+    const int drawn = e->r->cfg->attention.slim == LT_SLIM_RANDOM;
+    const lt_random random =
+        lt_random_stream((uint64_t)e->r->cfg->sampler.seed, LT_PURPOSE_SLIM,
+                         (uint32_t)e->segment->first_clip, (uint32_t)e->step);
+    lt_slim_args a = { .mode = e->r->cfg->attention.slim == LT_SLIM_QUERY
+                                   ? LT_SLIMMING_QUERY
+                                   : LT_SLIMMING_SHARED,
                        .n_keyframes = n,
                        .budget = budget,
                        .first_own = e->first_clip - e->segment->first_clip,
                        .n_own = e->n_clips,
                        .n_grids = e->grids.n,
                        .features = give_rows,
-                       .ctx = &k };
+                       .ctx = &k,
+                       .random = drawn ? &random : NULL };
     for (int g = 0; g < a.n_grids; g++) a.tokens[g] = e->grids.h[g] * e->grids.w[g];
     LT_TRY(lt_features_shape(e->r, &k.shape));
-    for (int64_t i = 0; i < n; i++) LT_TRY(load_rows(&k, i));
+    for (int64_t i = 0; i < n && !drawn; i++) LT_TRY(load_rows(&k, i));
     LT_TRY(lt_slim_make(&e->r->x, &a, slim));
 cleanup:
     for (int64_t i = 0; i < n * e->grids.n; i++) lt_tensor_free(&k.rows[i]);

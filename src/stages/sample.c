@@ -118,9 +118,13 @@ static lt_status slim(sample *s)
     lt_slimming lists = { 0 };
     if (budget == 0 || n <= budget) return LT_OK;
     lt_status st = LT_OK;
-    const lt_slim_args a = { .mode = s->r->cfg->attention.slim == LT_SLIM_SHARED
-                                         ? LT_SLIMMING_SHARED
-                                         : LT_SLIMMING_QUERY,
+    const int drawn = s->r->cfg->attention.slim == LT_SLIM_RANDOM;
+    const lt_random random =
+        lt_random_stream((uint64_t)s->r->cfg->sampler.seed, LT_PURPOSE_SLIM,
+                         (uint32_t)s->segment->first_clip, 0);
+    const lt_slim_args a = { .mode = s->r->cfg->attention.slim == LT_SLIM_QUERY
+                                         ? LT_SLIMMING_QUERY
+                                         : LT_SLIMMING_SHARED,
                              .n_keyframes = n,
                              .budget = budget,
                              .first_own = s->own,
@@ -128,8 +132,10 @@ static lt_status slim(sample *s)
                              .n_grids = 1,
                              .tokens = { s->h * s->w },
                              .features = give_rows,
-                             .ctx = s };
-    for (int64_t i = 0; i < n; i++) LT_TRY(load_rows(s, s->keyframe[i], &s->rows[i]));
+                             .ctx = s,
+                             .random = drawn ? &random : NULL };
+    for (int64_t i = 0; i < n && !drawn; i++)
+        LT_TRY(load_rows(s, s->keyframe[i], &s->rows[i]));
     LT_TRY(lt_slim_make(&s->r->x, &a, &lists));
     mark_kept(s, &lists);
 cleanup:

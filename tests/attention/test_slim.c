@@ -109,6 +109,38 @@ static void check_shared(const lt_exec *x, film *f, int64_t budget, int64_t firs
     lt_slim_free(&slim);
 }
 
+/* Drawn lists: as long as chosen ones, not the same for another stream, and every token
+ * has its turn. */
+static void check_random(const lt_exec *x)
+{
+    enum { K = 12, BUDGET = 5, TURNS = 64 };
+    int64_t token[K * S], before[K * S] = { 0 }, seen[K * S] = { 0 };
+    for (uint32_t turn = 0; turn < TURNS; turn++) {
+        lt_slimming slim = { 0 };
+        const lt_random r = lt_random_stream(1, LT_PURPOSE_TEST, turn / 2, 0);
+        const lt_slim_args a = { .mode = LT_SLIMMING_SHARED,
+                                 .n_keyframes = K,
+                                 .budget = BUDGET,
+                                 .n_own = 1,
+                                 .n_grids = 1,
+                                 .tokens = { S },
+                                 .random = &r };
+        OK(lt_slim_make(x, &a, &slim));
+        CHECK(slim.grid[0].n_lists == 1);
+        const int64_t n = list_join(&slim.grid[0].list[0], slim.n_chunks, S, token);
+        CHECK(n == (BUDGET - 1) * S);
+        for (int64_t i = 0; i < n; i++) {
+            CHECK(token[i] < K * S && (!i || token[i] > token[i - 1]));
+            seen[token[i]]++;
+        }
+        const int same = !memcmp(token, before, (size_t)n * sizeof(*token));
+        CHECK(same == (int)(turn % 2)); /* the same stream, the same list */
+        memcpy(before, token, (size_t)n * sizeof(*token));
+        lt_slim_free(&slim);
+    }
+    for (int64_t p = 0; p < K * S; p++) CHECK(seen[p] > 0 && seen[p] < TURNS);
+}
+
 /* m = min(K, R) * S: never the published R * S - 1 (design.md section 5). */
 static void check_kept(void)
 {
@@ -136,6 +168,7 @@ int main(void)
         check_shared(&x, &f, 3, 0, 16);
         check_shared(&x, &f, 15, 9, 4);
         check_shared(&x, &f, 1, 0, 0); /* nothing but the own tokens */
+        check_random(&x);
         close_exec(&x);
     }
     check_kept();

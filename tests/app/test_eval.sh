@@ -146,6 +146,23 @@ for e in seed-7.f film.a; do
     cmp l.suite/$e/edited.mkv killed/$e/edited.mkv || fail "$e is another film after a kill"
 done
 
+# the report of an entry's job shows its figures
+run 0 "$LONGTAKE" report l.suite/film.a/edited.job
+grep -q '<td>warp_error_source</td>\|>warp_error_source<' l.suite/film.a/edited.job/report/report.html ||
+    fail "the report lacks the figures"
+
+# a part of the list, with the figures of every frame
+run 0 "$LONGTAKE" eval --suite l.json --job part --only 'seed-7.*'
+[ "$(cut -d, -f1 part/results.csv | tr '\n' ' ')" = 'name "seed-7.f" "seed-7.a" ' ] ||
+    fail "--only made something else"
+[ ! -e part/seed-7.f/curves.csv ] || fail "curves that nobody wants"
+sed -i '1s/"defaults": {/"defaults": {"curves": true, /' l.json
+run 0 "$LONGTAKE" eval --suite l.json --job part --only '*-7.f'
+[ "$(wc -l <part/seed-7.f/curves.csv)" -eq 5 ] || fail "no row a frame"
+refused 64 'no entry has such a name .--only nix.' "$LONGTAKE" eval --suite l.json --only nix
+refused 64 'needs --suite' "$LONGTAKE" eval t.mkv --only nix
+list l.json s.mkv
+
 # another run is told to wait; other settings are refused by the job, and named
 flock killed/lock sleep 60 &
 sleep 0.3

@@ -38,7 +38,7 @@ function find_range(name,    i, n, all, v, step) {
     for (i = 2; i <= NR; i++) if ((v = value(i, name)) != "") all[++n] = v + 0
     if (!n) return 0
     sort(all, n)
-    low = all[1]; high = all[int(1 + (n - 1) * 0.98)]
+    low = all[1]; high = all[1 + int((n - 1) * 0.98 + 0.999)]
     if (low > 0 && low < high / 2) low = 0
     if (high <= low) high = low + 1
     step = nice(high - low)
@@ -78,7 +78,7 @@ NR == 1 { for (i = 1; i <= NF; i++) name_of[i] = $i; next }
     at[c, s] = NR
 }
 END {
-    rows = settings > 5 ? 18 : 30; width = 220; label = 105; gap = 30
+    rows = settings > 5 ? 18 : 30; width = 215; label = 105; gap = 40
     high_panel = rows * settings + 60
     printf "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" ", \
         label + 3 * (width + gap), 2 * high_panel + 30

@@ -1,5 +1,6 @@
 # Figures of the runs, for groups of scenes and every setting: one row a figure.
-#   n            scenes that both this setting and the reference have finished
+#   n            scenes that both this setting and the reference have finished; of methods
+#                (reference frame): that all of them have
 #   mean, median over these scenes
 #   difference   mean of this setting's figure less the reference's on the same scene
 #   median_difference
@@ -36,8 +37,9 @@ function sum_up(group, s, name,    i, row, other, v, w, n, sum, sum_d, all, d, w
     n = wins = losses = 0
     for (i = 1; i <= scenes; i++) {
         row = at[scene[i], s]; other = at[scene[i], reference]
-        if (!row || !other || !member(row, group)) continue
+        if (!row || !other || !member(row, group) || !complete[scene[i]]) continue
         v = value(row, name); w = value(other, name)
+        if (name == "clips" && w == "") w = v # other methods have none
         if (v == "" || w == "") continue
         if (direction[name] == 0) { v = magnitude(v); w = magnitude(w) }
         all[++n] = v + 0; d[n] = v - w
@@ -67,6 +69,11 @@ NR == 1 { for (i = 1; i <= NF; i++) name_of[i] = $i; columns = NF; next }
     at[c, s] = NR
 }
 END {
+    for (i = 1; i <= scenes; i++) {
+        complete[scene[i]] = 1
+        for (k = 1; k <= settings && reference == "frame"; k++)
+            if (!at[scene[i], setting[k]]) complete[scene[i]] = 0
+    }
     print "group,setting,figure,n,mean,median,difference,median_difference,better,worse"
     for (g = 1; g <= groups; g++)
         for (k = 1; k <= settings; k++)

@@ -188,6 +188,19 @@ void lt_layout_assign(const lt_layout *l, int64_t segment, int size, int64_t *fi
     first[size] = s->first_clip + s->n_clips;
 }
 
+lt_status lt_layout_longest_first(const lt_layout *l, int64_t *block, int64_t n)
+{
+    int64_t at[LT_BLOCK_FRAMES + 1] = { 0 }; /* where blocks of a length begin */
+    int64_t *sorted = malloc((size_t)(n ? n : 1) * sizeof(*sorted));
+    if (!sorted) return LT_FAIL(LT_ERR_NOMEM, "out of memory (units)");
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t k = 0; k < l->block[block[i]].n; k++) at[k]++;
+    for (int64_t i = 0; i < n; i++) sorted[at[l->block[block[i]].n]++] = block[i];
+    memcpy(block, sorted, (size_t)n * sizeof(*block));
+    free(sorted);
+    return LT_OK;
+}
+
 int64_t lt_layout_block_of(const lt_layout *l, int64_t frame)
 {
     int64_t lo = 0, hi = l->n_blocks - 1;

@@ -93,6 +93,11 @@ int64_t lt_clip_centre(const lt_clip *clip);
  * has clips [first[r], first[r + 1]) (global numbers). first: [size + 1]. */
 void lt_layout_assign(const lt_layout *layout, int64_t segment, int size, int64_t *first);
 
+/* Put blocks (their numbers, [n]) in the order in which ranks take them, one each a round:
+ * the longest first, so that the blocks of a round take the same time.  Errors: NOMEM. */
+LT_NODISCARD lt_status lt_layout_longest_first(const lt_layout *layout, int64_t *block,
+                                               int64_t n);
+
 /* The block that holds a frame. */
 int64_t lt_layout_block_of(const lt_layout *layout, int64_t frame);
 

@@ -213,9 +213,11 @@ cleanup:
 lt_status lt_stage_match(lt_run *r, int64_t segment)
 {
     const lt_segment *s = &r->layout.segment[segment];
-    const lt_unit_stage stage = {
-        .name = "match", .first = s->first_block, .n = s->n_blocks, .run = run_block
-    };
+    const lt_unit_stage stage = { .name = "match",
+                                  .first = s->first_block,
+                                  .n = s->n_blocks,
+                                  .blocks = 1,
+                                  .run = run_block };
     lt_run_progress_blocks(r, "match");
     return lt_run_units(r, &stage);
 }

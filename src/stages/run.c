@@ -284,8 +284,9 @@ static lt_status todo_list(lt_run *r, const lt_unit_stage *s, int64_t **todo, in
     *n = 0;
     for (int64_t u = s->first; u < s->first + s->n; u++)
         if (!lt_job_done(r->job, s->name, u, LT_NO_STEP)) t[(*n)++] = u;
+    const lt_status st = s->blocks ? lt_layout_longest_first(&r->layout, t, *n) : LT_OK;
     *todo = t;
-    return LT_OK;
+    return st;
 }
 
 static lt_status run_one(lt_run *r, const lt_unit_stage *s, int64_t unit, lt_done *d)

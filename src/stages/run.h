@@ -114,6 +114,7 @@ LT_NODISCARD lt_status lt_run_verify(lt_run *r);
 typedef struct lt_unit_stage {
     const char *name; /* record name and test point */
     int64_t first, n; /* units first .. first + n - 1 of the job */
+    int blocks;       /* 1: they are blocks, the longest come first */
     /* Compute unit `unit`, put its shard in place, fill *done (zeroed, stage and unit
      * set by the runner). Not collective. */
     lt_status (*run)(lt_run *r, void *ctx, int64_t unit, lt_done *done);

@@ -105,6 +105,8 @@ lt_status lt_run_trajectories(lt_run *r, const lt_trajectory *t, int64_t first, 
         st = lt_run_forget_states(r, t->state, todo, left, INT64_MAX);
     }
     if (st == LT_OK) left = blocks_that_are(r, t, 0, first, n, todo);
+    if (st == LT_OK)
+        st = lt_comm_agree(r->comm, lt_layout_longest_first(&r->layout, todo, left));
     for (int64_t i = 0; st == LT_OK && i < left; i += r->size)
         st = carry_round(r, t, todo + i, left - i < r->size ? left - i : r->size);
     free(todo);

@@ -301,6 +301,21 @@ static void test_parts(void)
     free(begin);
 }
 
+/* Each length in the order of the film; all blocks stay. */
+static void test_longest_first(void)
+{
+    const int64_t begin[] = { 0, 3, 23, 26, 27 }; /* blocks of 3, 16 4, 3, 1, 16 5 */
+    const int64_t want[] = { 1, 5, 6, 2, 0, 3, 4 };
+    int64_t block[7] = { 0, 1, 2, 3, 4, 5, 6 };
+    lt_layout l = { 0 };
+    OK(lt_layout_make(48, begin, 5, 100, &l));
+    CHECK(l.n_blocks == 7);
+    OK(lt_layout_longest_first(&l, block, 7));
+    CHECK(!memcmp(block, want, sizeof(want)));
+    OK(lt_layout_longest_first(&l, block, 0));
+    lt_layout_free(&l);
+}
+
 static void test_drawn(void)
 {
     const int64_t begin[] = { 0, 50 };
@@ -463,6 +478,7 @@ int main(void)
     test_drawn();
     test_drawn_once();
     test_parts();
+    test_longest_first();
     test_shares_of_steps();
     test_levels();
     test_strength();

@@ -6,7 +6,8 @@
 /* Times the operations of one CPU path; CSV on stdout (bench.h has the columns).
  * Usage: bench_kernels [path [threads [seconds a case [cpu|wall [op]]]]]
  * path: as run.cpu_path, `auto` (the default) is the best of this CPU. "cpu" takes
- * processor time, divided by the threads, for busy machines. */
+ * processor time, divided by the threads, for busy machines. A case runs at least five
+ * times, with less than 0.05 seconds a case twice. */
 
 #ifndef LT_REVISION
 #define LT_REVISION "unknown"
@@ -75,15 +76,16 @@ static void print_row(void *ctx, const lt_bench_row *row)
 static lt_status time_all(lt_bench *b, const char *only)
 {
     lt_status st = LT_OK;
+    const int min_runs = b->o.seconds < 0.05 ? 2 : 5;
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases) && st == LT_OK; i++)
         if (!only || strncmp(cases[i].op, only, strlen(only)) == 0)
-            st = lt_case_time(b, NULL, &cases[i], 5, print_row, b);
+            st = lt_case_time(b, NULL, &cases[i], min_runs, print_row, b);
     for (size_t s = 0; s < sizeof(memory_sizes) / sizeof(*memory_sizes); s++)
         for (size_t i = 0; i < sizeof(memory_ops) / sizeof(*memory_ops); i++) {
             const int64_t *n = memory_sizes[s];
             const lt_case_request r = { memory_ops[i], { n[0], n[1], n[2] }, 3 };
             if (st == LT_OK && (!only || strcmp(r.op, only) == 0))
-                st = lt_case_time(b, NULL, &r, 5, print_row, b);
+                st = lt_case_time(b, NULL, &r, min_runs, print_row, b);
         }
     return st;
 }

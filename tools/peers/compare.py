@@ -110,28 +110,28 @@ class Comparison:
         more = () if net is None else (net,)
         call = row.make(tensors, DTYPES[dtype], *more)
         side.open(row.op, row.sizes, [t.numpy() for t in tensors])
-        n, result = self.warm(side, call)
+        n = self.warm(side, call) if row.warm else 1
+        times = [[], []]
+        for _ in range(row.rounds or self.o.rounds):
+            times[0].append(side.run(n))
+            wall, cpu, result = timed(call, n)
+            times[1].append((wall, cpu))
         key = (row.op, row.sizes)
         if dtype == "f32" and not row.indices:
             truths[key] = plain(result, row.layout)
         elif key not in truths and not row.indices:
             truths[key] = plain(row.make(tensors, torch.float32)(), row.layout)
         wrong = self.errors(row, side, tensors, dtype, result, truths.get(key))
-        times = [[], []]
-        for _ in range(row.rounds or self.o.rounds):
-            times[0].append(side.run(n))
-            times[1].append(timed(call, n)[:2])
         side.ask("close")
         self.write(row, dtype, side, n, times, wrong, peak)
 
     def warm(self, side, call):
         """Once each, then how many runs make a round of `seconds`."""
-        first = side.run(1)[0]
-        wall, _, result = timed(call, 1)
-        if max(first, wall) > self.o.seconds:
-            return 1, result
+        first = max(side.run(1)[0], timed(call, 1)[0])
+        if first > self.o.seconds:
+            return 1
         slow = max(side.run(1)[0], timed(call, 1)[0], 1e-6)
-        return max(1, min(1000, int(self.o.seconds / slow))), result
+        return max(1, min(1000, int(self.o.seconds / slow)))
 
     def write(self, row, dtype, side, n, times, wrong, peak):
         clock = 1 if self.o.clock == "cpu" else 0

@@ -16,6 +16,7 @@ class Row:
         self.rounds = more.get("rounds")  # None: the program's
         self.dtypes = more.get("dtypes", ("f32", "bf16"))
         self.heavy = more.get("heavy", False)  # not with --quick
+        self.warm = more.get("warm", True)     # False: a smaller row was just run
         self.indices = op == "best_match"
 
 
@@ -177,13 +178,14 @@ OPERATIONS = [
 
 
 def nets(best_is_bf16):
-    """Long ones last; bf16 of the longest only where it is what the CPU is chosen for."""
-    both = ("f32", "bf16")
+    """Long ones last. Where f32 is what the CPU is chosen for, bf16 is a side show."""
+    both = ("f32", "bf16") if best_is_bf16 else ("f32",)
     return [
         text(77),
-        vae_encode(64, rounds=3, heavy=True), vae_decode(64, rounds=3, heavy=True),
+        vae_encode(64, rounds=3, heavy=True, dtypes=both),
+        vae_decode(64, rounds=3, heavy=True),
         unet(1, 32, rounds=3),
-        unet(4, 32, rounds=3, heavy=True, dtypes=both if best_is_bf16 else ("f32",)),
+        unet(4, 32, rounds=3, heavy=True, dtypes=both, warm=False),
         unet(1, 64, rounds=3, heavy=True),
-        unet(4, 64, rounds=3, heavy=True, dtypes=both if best_is_bf16 else ("f32",)),
+        unet(4, 64, rounds=3, heavy=True, dtypes=both, warm=False),
     ]

@@ -50,6 +50,12 @@ typedef struct flag {
             offsetof(lt_cli, eval) + offsetof(lt_cli_eval, field), 0, 0, arg, help     \
     }
 
+#define REPORT(name, field, arg, help)                                                 \
+    {                                                                                  \
+        name, 0, FLAG_TEXT, LT_CMD_REPORT,                                             \
+            offsetof(lt_cli, report) + offsetof(lt_cli_report, field), 0, 0, arg, help \
+    }
+
 /* clang-format off */
 static const flag flags[] = {
     KEY("input", 'i', "input", "path", "FILE", "the video to edit"),
@@ -118,7 +124,7 @@ static const flag flags[] = {
       offsetof(lt_cli, eval) + offsetof(lt_cli_eval, output), 0, 0, "FILE.csv",
       "of a suite: the table; default results.csv in its folder" },
     TEXT("job", LT_CMD_EVAL, job, "DIR",
-         "of a suite: its folder; default <stem of LIST>.suite here"),
+         "the edit's job: keep the figures for its report; of a suite: its folder"),
     { "model", 0, FLAG_KEY, LT_CMD_EVAL, 0, "model", "path", "DIR",
       "tell how similar frames are by its features; of a suite: model of all" },
     { "method", 0, FLAG_KEY, LT_CMD_EVAL, 0, "method", "name", "NAME",
@@ -129,6 +135,8 @@ static const flag flags[] = {
     EVAL("ss", ss, "TIME", "truth and source begin here, as the edit did"),
     EVAL("to", to, "TIME", "truth and source end before this time"),
     EVAL("curves", curves, "FILE.csv", "write the figures of every frame"),
+    REPORT("film", film, "FILE", "write source and edit side by side, .mp4, .mov or .mkv"),
+    REPORT("sheet", sheet, "FILE", "write frames, source above edit, .jpg or .png"),
     TEXT("model", LT_CMD_BENCH, bench.model, "DIR",
          "time a whole UNet, VAE and text encoder, too"),
     TEXT("dtype", LT_CMD_BENCH, dtype, "NAME", "f32 or bf16; default: what the path is for"),

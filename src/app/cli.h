@@ -67,6 +67,11 @@ typedef struct lt_cli_bench {
     int csv;
 } lt_cli_bench;
 
+/* Options of report, NULL: not given. */
+typedef struct lt_cli_report {
+    const char *film, *sheet;
+} lt_cli_report;
+
 /* What a command line says. Texts are borrowed from argv. */
 typedef struct lt_cli {
     const lt_command *command; /* NULL: none (--help, --version) */
@@ -80,6 +85,7 @@ typedef struct lt_cli {
     lt_cli_synth synth;
     lt_cli_eval eval;
     lt_cli_bench bench;
+    lt_cli_report report;
 } lt_cli;
 
 /* Read a command line; argv[0] is skipped. The caller frees *cli with lt_cli_free.

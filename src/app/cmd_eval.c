@@ -17,6 +17,18 @@ static lt_status take_file(const char *option, const char *text, char *out)
     return lt_path_absolute(NULL, text, out);
 }
 
+static lt_status take_job(const char *text, char *out)
+{
+    char config[LT_PATH_MAX];
+    lt_status st = take_file("--job", text, out);
+    if (st != LT_OK || !out[0]) return st;
+    st = lt_path_absolute(out, "job.yaml", config);
+    if (st == LT_OK && !lt_file_exists(config))
+        st = LT_FAIL(LT_ERR_NOINPUT, "no job folder (--job %s): give that of the edit",
+                     text);
+    return st;
+}
+
 static lt_status take_mask(const char *text, char *out)
 {
     if (!text || !lt_mask_is_box(text)) return take_file("--mask", text, out);
@@ -88,6 +100,7 @@ static lt_status take_what(const lt_cli *cli, lt_eval_what *w)
     LT_TRY(take_file("--source", c->source, w->source));
     LT_TRY(take_file("--flow", c->flow, w->flow));
     LT_TRY(take_file("--curves", c->curves, w->curves));
+    LT_TRY(take_job(cli->job, w->job));
     LT_TRY(take_mask(c->mask, w->mask));
     for (int i = 0; i < cli->n_settings; i++)
         if (!strcmp(cli->settings[i].option, "model"))
@@ -133,10 +146,7 @@ static lt_status check(const lt_cli *cli)
                        : c->ss     ? "--ss"
                        : c->to     ? "--to"
                                    : NULL;
-    const char *suite = c->output  ? "--output"
-                        : c->only  ? "--only"
-                        : cli->job ? "--job"
-                                   : NULL;
+    const char *suite = c->output ? "--output" : c->only ? "--only" : NULL;
     for (int i = 0; i < cli->n_settings; i++) {
         const char *name = cli->settings[i].option;
         if (!strcmp(name, "edit"))

@@ -98,16 +98,6 @@ cleanup:
 
 static double gib(int64_t bytes) { return (double)bytes / (double)(1 << 30); }
 
-static const char *size_text(int64_t bytes, char out[LT_UNIT_TEXT_MAX])
-{
-    const char *const units[] = { "KiB", "MiB", "GiB", "TiB" };
-    double v = (double)bytes / 1024;
-    int u = 0;
-    for (; u < 3 && v >= 1000; u++) v /= 1024;
-    snprintf(out, LT_UNIT_TEXT_MAX, "%.3g %s", v, units[u]);
-    return bytes < 0 ? strcpy(out, "not known") : out;
-}
-
 static const char *time_text(double seconds, char out[LT_UNIT_TEXT_MAX])
 {
     return seconds < 1 ? strcpy(out, "below 1s") : lt_duration_format(seconds, out);
@@ -158,11 +148,11 @@ static void print_plan(const lt_run *r, const lt_request *q, const plan *p)
         if (p->stage[i].high > 0)
             print_span(p->stage[i].name, p->stage[i].low, p->stage[i].high, adaptive);
     print_span("all", p->low, p->high, adaptive);
-    printf("memory   %s a process; available %s\n", size_text(w->memory, a),
-           size_text(p->memory_here, b));
-    printf("disk     %s at most, of which %s stay;", size_text(w->disk, a),
-           size_text(w->disk_result, b));
-    printf(" free %s\n", size_text(p->disk_here, a));
+    printf("memory   %s a process; available %s\n", lt_bytes_about(w->memory, a),
+           lt_bytes_about(p->memory_here, b));
+    printf("disk     %s at most, of which %s stay;", lt_bytes_about(w->disk, a),
+           lt_bytes_about(w->disk_result, b));
+    printf(" free %s\n", lt_bytes_about(p->disk_here, a));
     if (isfinite(p->union_ratio))
         printf("slim     query: the lists of all query frames together would cover about "
                "%.0f %%\n         of the tokens (as if chosen independently)\n",

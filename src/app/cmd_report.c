@@ -13,26 +13,53 @@ static lt_status print_path(const lt_app *app, const char *path, size_t bytes)
     return LT_OK;
 }
 
+/* What --film and --sheet ask for. */
+static lt_status write_files(const lt_app *app, const lt_report_args *a)
+{
+    lt_status st = LT_OK;
+    char path[LT_PATH_MAX];
+    if (app->cli.report.film) {
+        LT_TRY(lt_path_absolute(NULL, app->cli.report.film, path));
+        LT_TRY(lt_report_film(a, path));
+    }
+    if (app->cli.report.sheet) {
+        LT_TRY(lt_path_absolute(NULL, app->cli.report.sheet, path));
+        LT_TRY(lt_report_sheet(a, path));
+    }
+cleanup:
+    return st;
+}
+
+static lt_status write_page(const lt_report_args *a, char *path, size_t *bytes)
+{
+    lt_status st = LT_OK;
+    char folder[LT_PATH_MAX], *html = NULL;
+    LT_TRY(lt_job_file(a->job, "report", folder, sizeof(folder)));
+    LT_TRY(lt_folder_make(folder));
+    LT_TRY(lt_report_make(a, &html, bytes));
+    LT_TRY(lt_job_file(a->job, "report/report.html", path, LT_PATH_MAX));
+    LT_TRY(lt_file_write(path, html, *bytes, NULL));
+cleanup:
+    free(html);
+    return st;
+}
+
 static lt_status write_report(lt_app *app, const lt_request *q)
 {
     lt_status st = LT_OK;
-    char path[LT_PATH_MAX], folder[LT_PATH_MAX], *html = NULL;
+    char path[LT_PATH_MAX];
     size_t bytes = 0;
     lt_job *job = NULL;
     LT_TRY(lt_job_open(&job, q->job_dir, &(lt_job_options){ .mode = LT_JOB_READ }));
-    LT_TRY(lt_job_file(job, "report", folder, sizeof(folder)));
-    LT_TRY(lt_folder_make(folder));
-    LT_TRY(lt_report_make(&(lt_report_args){ .job = job,
-                                             .cfg = &q->cfg,
-                                             .facts = &q->facts,
-                                             .command = "longtake",
-                                             .log = app->log },
-                          &html, &bytes));
-    LT_TRY(lt_job_file(job, "report/report.html", path, sizeof(path)));
-    LT_TRY(lt_file_write(path, html, bytes, NULL));
+    const lt_report_args a = { .job = job,
+                               .cfg = &q->cfg,
+                               .facts = &q->facts,
+                               .command = "longtake",
+                               .log = app->log };
+    LT_TRY(write_page(&a, path, &bytes));
+    LT_TRY(write_files(app, &a));
     LT_TRY(print_path(app, path, bytes));
 cleanup:
-    free(html);
     if (lt_job_close(&job) != LT_OK && st == LT_OK) st = LT_ERR_IO;
     return st;
 }

@@ -16,7 +16,8 @@ static const char *const plan_examples[] = {
 };
 static const char *const status_examples[] = { "longtake status clip.edited.job", NULL };
 static const char *const report_examples[] = {
-    "longtake report clip.edited.job", NULL
+    "longtake report clip.edited.job",
+    "longtake report clip.edited.job --film side.mp4 --sheet sheet.jpg", NULL
 };
 static const char *const verify_examples[] = { "longtake verify clip.edited.job", NULL };
 static const char *const preview_examples[] = {
@@ -26,6 +27,7 @@ static const char *const preview_examples[] = {
 static const char *const eval_examples[] = {
     "longtake eval edited.mp4 --truth truth.mp4 --source clip.mp4 --mask mask.mkv",
     "longtake eval edited.mp4 --source clip.mp4 --json      (real footage)",
+    "longtake eval edited.mp4 --source clip.mp4 --job edited.job   (for its report)",
     "longtake eval edited.mp4 --seed 7 --edit colour=blue   (a clip of synth --seed 7)",
     "longtake eval --suite LIST.json --model models/sd15 -o results.csv", NULL
 };
@@ -72,8 +74,8 @@ const lt_command lt_commands[] = {
       report_examples,
       "Writes report/report.html in the folder: one file that needs no network, with the\n"
       "films, the clips, what matching and slimming did, time and memory a rank, and how\n"
-      "to make it again. Figures of `longtake eval --json` are shown when they stand in\n"
-      "report/eval.json of the folder.\n",
+      "to make it again; of a job that is not finished, what there is. Figures and curves\n"
+      "are shown when `longtake eval ... --job DIR` has left them in the folder.\n",
       1, 1, 0, lt_cmd_report },
     { "verify", LT_CMD_VERIFY, "DIR", "re-read and re-hash everything a job has stored",
       verify_examples,

@@ -92,6 +92,39 @@ static lt_status write_curves(const char *path, const lt_judged_frame *frames, i
     return st;
 }
 
+/* The figures of lt_eval_json, and of which film they are. */
+static lt_status write_figures(const char *path, const char *film, const lt_verdict *v)
+{
+    char hex[LT_SHA256_HEX];
+    lt_status st = lt_sha256_file(film, hex);
+    if (st != LT_OK) return st;
+    json_t *o = lt_eval_json(v);
+    const int good = o && json_object_set_new(o, "film_sha256", json_string(hex)) == 0;
+    char *text = good ? json_dumps(o, JSON_INDENT(2)) : NULL;
+    if (text)
+        st = lt_file_write(path, text, strlen(text), NULL);
+    else
+        st = LT_FAIL(LT_ERR_NOMEM, "out of memory (%s)", path);
+    free(text);
+    json_decref(o);
+    return st;
+}
+
+static lt_status tell_job(const lt_eval_what *what, const lt_judged_frame *frames,
+                          int64_t n, const lt_verdict *v)
+{
+    lt_status st = LT_OK;
+    char path[LT_PATH_MAX];
+    LT_TRY(lt_path_absolute(what->job, "report", path));
+    LT_TRY(lt_folder_make(path));
+    LT_TRY(lt_path_absolute(what->job, "report/curves.csv", path));
+    LT_TRY(write_curves(path, frames, n));
+    LT_TRY(lt_path_absolute(what->job, "report/eval.json", path));
+    LT_TRY(write_figures(path, what->edited, v));
+cleanup:
+    return st;
+}
+
 lt_status lt_eval_film(lt_app *app, const lt_eval_what *what, lt_verdict *verdict)
 {
     lt_status st = LT_OK;
@@ -109,6 +142,7 @@ lt_status lt_eval_film(lt_app *app, const lt_eval_what *what, lt_verdict *verdic
     lt_verdict_of(frames, in.n, verdict);
     if (what->model[0])
         LT_TRY(lt_eval_similarity(app, what, frames, in.n, &verdict->similarity));
+    if (what->job[0]) LT_TRY(tell_job(what, frames, in.n, verdict));
 cleanup:
     lt_judge_close(&judge);
     lt_threads_close(threads);

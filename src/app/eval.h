@@ -12,6 +12,8 @@ typedef struct lt_eval_what {
     char edited[LT_PATH_MAX], truth[LT_PATH_MAX], source[LT_PATH_MAX], flow[LT_PATH_MAX];
     char mask[LT_PATH_MAX];   /* as mask.path: a video, a folder, a picture or box:... */
     char curves[LT_PATH_MAX]; /* CSV to write: figures of every frame; "" = none */
+    char job[LT_PATH_MAX];    /* folder of the edit's job: figures and curves are left in
+                               * its report/, for `longtake report`; "" = none */
     int has_scene;
     lt_scene scene, asked;              /* the source; the true edit */
     int32_t factor[LT_SYNTH_N_FACTORS]; /* that differ */
@@ -21,8 +23,8 @@ typedef struct lt_eval_what {
                      * lt_media_scan; -1 = not given */
 } lt_eval_what;
 
-/* Read all films side by side and judge them: the work of one process. The curves are
- * written when all is read.
+/* Read all films side by side and judge them: the work of one process. Curves and what
+ * the job gets (report/eval.json, report/curves.csv) are written when all is read.
  * Errors: NOINPUT, DATA (not a film; numbers of frames, sizes or times differ, both are
  * named), STOPPED, CANTCREAT, NOSPACE, IO, NOMEM, those of the mask. */
 LT_NODISCARD lt_status lt_eval_film(lt_app *app, const lt_eval_what *what,

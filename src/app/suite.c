@@ -111,8 +111,6 @@ static lt_status record(const suite *s, int64_t i, const lt_verdict *v)
     o = json_pack("{s:O, s:s, s:f, s:f, s:o}", "entry", e, "row", r->row, "seconds_edit",
                   r->seconds_edit, "seconds_eval", r->seconds_eval, "figures",
                   lt_eval_json(v));
-    LT_TRY(file_of(s, e, "edited.job/report/eval.json", path)); /* for its report */
-    LT_TRY(write_record(path, json_object_get(o, "figures")));
     LT_TRY(file_of(s, e, "eval.json", path));
     LT_TRY(write_record(path, o));
     r->fate = DONE;
@@ -349,6 +347,7 @@ static lt_status prepare(const suite *s, int64_t i, order *o, lt_eval_what *w)
     snprintf(w->mask, sizeof(w->mask), "%s", mask);
     snprintf(w->truth, sizeof(w->truth), "%s", text_of(e, "truth"));
     snprintf(w->flow, sizeof(w->flow), "%s", text_of(e, "flow"));
+    LT_TRY(file_of(s, e, "edited.job", w->job));
     if (json_is_true(json_object_get(e, "curves")))
         LT_TRY(file_of(s, e, "curves.csv", w->curves));
     if (json_is_true(json_object_get(e, "similarity")))

@@ -128,6 +128,16 @@ const char *lt_bytes_format(int64_t bytes, char buf[LT_UNIT_TEXT_MAX])
     return buf;
 }
 
+const char *lt_bytes_about(int64_t bytes, char buf[LT_UNIT_TEXT_MAX])
+{
+    static const char *const units[] = { "KiB", "MiB", "GiB", "TiB" };
+    double v = (double)bytes / 1024;
+    int u = 0;
+    for (; u < 3 && v >= 1000; u++) v /= 1024;
+    snprintf(buf, LT_UNIT_TEXT_MAX, "%.3g %s", v, units[u]);
+    return bytes < 0 ? strcpy(buf, "not known") : buf;
+}
+
 lt_status lt_int_parse(const char *text, int64_t *out)
 {
     const bool negative = text[0] == '-';

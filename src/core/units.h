@@ -38,6 +38,9 @@ LT_NODISCARD lt_status lt_bytes_parse(const char *text, int64_t *out);
 /* The shortest exact text with a suffix of lt_bytes_parse: "64G". Returns buf. */
 const char *lt_bytes_format(int64_t bytes, char buf[LT_UNIT_TEXT_MAX]);
 
+/* "4.2 MiB": sizes for people, three digits; "not known" below 0. Returns buf. */
+const char *lt_bytes_about(int64_t bytes, char buf[LT_UNIT_TEXT_MAX]);
+
 /* A decimal whole number, optional sign, no leading zeros. Errors: CONFIG. */
 LT_NODISCARD lt_status lt_int_parse(const char *text, int64_t *out);
 

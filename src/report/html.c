@@ -1,5 +1,5 @@
 #include <stdint.h>
-#include <string.h>
+#include <stdlib.h>
 
 #include "report/page.h"
 
@@ -44,13 +44,42 @@ void lt_page_note(const lt_page *p, const char *text)
     fputs("</p>\n", p->f);
 }
 
-lt_status lt_page_or_note(const lt_page *p, lt_status st, const char *what)
+static lt_status paste(lt_page *part, lt_page_part_fn *print, const lt_page *p)
 {
+    char *text = NULL;
+    size_t bytes = 0;
+    part->f = open_memstream(&text, &bytes);
+    if (!part->f) return LT_FAIL(LT_ERR_NOMEM, "out of memory (report)");
+    lt_status st = print(part);
+    if (fclose(part->f) != 0 && st == LT_OK)
+        st = LT_FAIL(LT_ERR_NOMEM, "out of memory (report)");
+    if (st == LT_OK) fwrite(text, 1, bytes, p->f); /* looked at at the end */
+    free(text);
+    return st;
+}
+
+lt_status lt_page_part(const lt_page *p, lt_page_part_fn *print, const char *what)
+{
+    lt_page part = *p;
+    const lt_status st = paste(&part, print, p);
     if (st == LT_OK || st == LT_ERR_NOMEM || st == LT_ERR_NOSPACE || st == LT_ERR_IO)
         return st;
-    lt_page_note(p, lt_error_message());
+    fprintf(p->f, "<p class=\"note\">%s: ", what);
+    lt_page_text(p->f, lt_error_message());
+    fputs("</p>\n", p->f);
     lt_log_warn(p->a->log, "%s: %s", what, lt_error_message());
     return LT_OK;
+}
+
+void lt_page_word(FILE *f, const char *word)
+{
+    char one[2] = "";
+    fputs("&#39;", f);
+    for (; *word; word++) {
+        one[0] = *word;
+        lt_page_text(f, *word == '\'' ? "'\\''" : one);
+    }
+    fputs("&#39;", f);
 }
 
 void lt_page_row(const lt_page *p, const char *name, const char *value)

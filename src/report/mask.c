@@ -78,7 +78,7 @@ cleanup:
     return st;
 }
 
-static lt_status print_overlays(const lt_page *p)
+static lt_status print_overlays(lt_page *p)
 {
     lt_status st = LT_OK;
     overlay o = { 0 };
@@ -99,7 +99,7 @@ lt_status lt_page_mask(const lt_page *p)
 {
     if (!p->a->cfg->mask.path[0]) return LT_OK;
     fputs("<section><h2>Mask</h2>\n", p->f);
-    const lt_status st = lt_page_or_note(p, print_overlays(p), "the mask is not shown");
+    const lt_status st = lt_page_part(p, print_overlays, "the mask is not shown");
     fputs("</section>\n", p->f);
     return st;
 }

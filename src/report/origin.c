@@ -2,22 +2,6 @@
 
 #include "report/page.h"
 
-/* A word of a shell command. */
-static void print_word(FILE *f, const char *word)
-{
-    char one[3] = "";
-    fputs("&#39;", f);
-    for (; *word; word++) {
-        if (*word == '\'') {
-            lt_page_text(f, "'\\''");
-            continue;
-        }
-        one[0] = *word;
-        lt_page_text(f, one);
-    }
-    fputs("&#39;", f);
-}
-
 static lt_status print_settings(const lt_page *p)
 {
     lt_config def;
@@ -62,7 +46,7 @@ lt_status lt_page_origin(const lt_page *p)
     fputs(" edit ", p->f);
     char path[LT_PATH_MAX];
     lt_status st = lt_job_file(p->a->job, "job.yaml", path, sizeof(path));
-    if (st == LT_OK) print_word(p->f, path);
+    if (st == LT_OK) lt_page_word(p->f, path);
     fputs(" --job NEW-FOLDER -o NEW-FILE</pre>\n", p->f);
     if (st == LT_OK) st = print_settings(p);
     print_versions(p);

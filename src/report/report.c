@@ -1,50 +1,10 @@
 #include "report/report.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "report/page.h"
-
-/* Colours by role, light and dark; everything is sized in relation to the text. */
-static const char style[] =
-    ":root{--bg:#fbfbf9;--fg:#1d2126;--soft:#5f6873;--line:#d9dde1;--card:#fff;"
-    "--a:#1f6fb2;--b:#c2571a;--c0:#b9d3e8;--c1:#7fb0d6;--k:#3c7a3a;--cut:#9b1c31}"
-    "@media(prefers-color-scheme:dark){:root{--bg:#14171a;--fg:#e6e8ea;--soft:#9aa4ae;"
-    "--line:#31373d;--card:#1b1f23;--a:#6cb3ec;--b:#f0a063;--c0:#2b4a63;--c1:#3f6d92;"
-    "--k:#86c684;--cut:#f07f92}}"
-    "*{box-sizing:border-box}"
-    "body{margin:0 auto;max-width:70rem;padding:1rem;background:var(--bg);"
-    "color:var(--fg);font:16px/1.5 system-ui,sans-serif}"
-    "h1{font-size:1.5rem;line-height:1.25;margin:.5rem 0}h2{font-size:1.15rem}"
-    "h3{font-size:1rem}"
-    "section{background:var(--card);border:1px solid var(--line);border-radius:.5rem;"
-    "padding:.25rem 1rem 1rem;margin:1rem 0}section>video:first-child{margin-top:1rem}"
-    ".note,.legend,figcaption{color:var(--soft);font-size:.875rem}"
-    ".wide{overflow-x:auto}"
-    "table{border-collapse:collapse;font-size:.875rem}"
-    "th,td{text-align:left;padding:.2rem .8rem .2rem 0;border-bottom:1px solid "
-    "var(--line);vertical-align:top}td{overflow-wrap:anywhere}"
-    ".n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}"
-    ".bar{display:inline-block;height:.7em;background:var(--a);border-radius:2px;"
-    "min-width:1px}"
-    "td:has(.bar){min-width:10rem}"
-    "pre{overflow-x:auto;background:var(--bg);padding:.6rem;border-radius:.3rem}"
-    "video,img,svg{max-width:100%;height:auto;display:block}.wide "
-    "svg{min-width:38rem}video{width:46rem}"
-    ".sheet{display:grid;gap:.6rem;grid-template-columns:repeat(auto-fill,"
-    "minmax(8.5rem,1fr))}"
-    "figure{margin:0}figure img{width:100%;margin-bottom:2px;border-radius:3px}"
-    ".pairs{display:grid;gap:1rem;grid-template-columns:repeat(auto-fit,minmax(16rem,"
-    "1fr))}"
-    "svg text{font:11px system-ui,sans-serif;fill:var(--soft)}"
-    ".middle{text-anchor:middle}.right{text-anchor:end}"
-    "path{fill:none;stroke-width:1.5}.mean{stroke:var(--a)}.region{stroke:var(--b)}"
-    ".dash{stroke-dasharray:5 5;stroke-width:1}.key{stroke:var(--k)}"
-    ".cut{stroke:var(--cut)}rect.clip0{fill:var(--c0)}rect.clip1{fill:var(--c1)}"
-    ".legend i{display:inline-block;width:1em;height:.7em;border-radius:2px;"
-    "margin:0 .2em 0 .8em}i.mean{background:var(--a)}i.region{background:var(--b)}"
-    "i.clip0{background:var(--c0)}i.clip1{background:var(--c1);margin-left:0}"
-    "i.key{background:var(--k)}i.cut{background:var(--cut)}";
 
 static void print_head(const lt_page *p)
 {
@@ -57,7 +17,13 @@ static void print_head(const lt_page *p)
           "<meta name=\"color-scheme\" content=\"light dark\">\n<title>",
           p->f);
     lt_page_text(p->f, prompt);
-    fprintf(p->f, " - longtake</title>\n<style>%s</style></head>\n<body>\n<h1>", style);
+    fprintf(p->f, " - longtake</title>\n<style>%s</style></head>\n<body>\n<header>",
+            lt_page_style);
+    fputs("<p>an edit by longtake</p>\n<h1>", p->f);
+    if (cfg->prompt.source[0]) {
+        lt_page_text(p->f, cfg->prompt.source);
+        fputs(" &rarr; ", p->f);
+    }
     lt_page_text(p->f, prompt);
     fputs("</h1>\n", p->f);
 }
@@ -77,24 +43,35 @@ static double film_seconds(const lt_page *p)
            (double)s->time_base_num / (double)s->time_base_den;
 }
 
+/* One of the facts below the title. */
+static void print_fact(const lt_page *p, const char *format, ...)
+{
+    char text[LT_PATH_MAX + 64];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    fputs("<li>", p->f);
+    lt_page_text(p->f, text);
+    fputs("</li>", p->f);
+}
+
 static void print_summary(const lt_page *p)
 {
     const lt_config *cfg = p->a->cfg;
-    char text[LT_UNIT_TEXT_MAX];
+    const int done = lt_job_done(p->a->job, "mux", 0, LT_NO_STEP);
     const lt_option *method = lt_config_option("method", "name");
-    fputs("<p class=\"note\">", p->f);
-    lt_page_text(p->f, name_of(cfg->input.path));
-    fputs(" &rarr; ", p->f);
-    lt_page_text(p->f, name_of(cfg->output.path));
-    fprintf(p->f,
-            "; %lld frames, %s; method %s, %lld steps, guidance %g, seed %lld; model ",
-            (long long)p->c.spec.n_frames, lt_duration_format(film_seconds(p), text),
-            method->choices[cfg->method.name], (long long)cfg->sampler.steps,
-            cfg->sampler.guidance, (long long)cfg->sampler.seed);
-    lt_page_text(p->f, name_of(cfg->model.path));
-    fputs(lt_job_done(p->a->job, "mux", 0, LT_NO_STEP) ? "; finished" : "; not finished",
-          p->f);
-    fputs("</p>\n", p->f);
+    fprintf(p->f, "<ul><li class=\"%s\">%s</li>", done ? "done" : "open",
+            done ? "finished" : "not finished");
+    print_fact(p, "%s \u2192 %s", name_of(cfg->input.path), name_of(cfg->output.path));
+    print_fact(p, "%lld frames, %.2f s", (long long)p->c.spec.n_frames, film_seconds(p));
+    print_fact(p, "method %s", method->choices[cfg->method.name]);
+    print_fact(p, "model %s", name_of(cfg->model.path));
+    print_fact(p, "%lld steps", (long long)cfg->sampler.steps);
+    print_fact(p, "guidance %g", cfg->sampler.guidance);
+    print_fact(p, "seed %lld", (long long)cfg->sampler.seed);
+    if (cfg->mask.path[0]) print_fact(p, "with a mask");
+    fputs("</ul></header>\n", p->f);
 }
 
 static lt_status print_page(lt_page *p)
@@ -103,10 +80,11 @@ static lt_status print_page(lt_page *p)
     print_head(p);
     print_summary(p);
     LT_TRY(lt_page_films(p));
+    lt_page_progress(p);
+    LT_TRY(lt_page_figures(p));
     LT_TRY(lt_page_mask(p));
     lt_page_timeline(p);
     LT_TRY(lt_page_tokens(p));
-    lt_page_figures(p);
     LT_TRY(lt_page_times(p));
     LT_TRY(lt_page_origin(p));
     fputs("</body></html>\n", p->f);

@@ -29,4 +29,13 @@ typedef struct lt_report_args {
 LT_NODISCARD lt_status lt_report_make(const lt_report_args *a, char **html,
                                       size_t *bytes);
 
+/* Files for other pages, of a job that is finished; equal jobs give equal bytes.
+ * film: source and edit side by side, the whole length, silent, each at most 956 pixels
+ * wide (.mp4, .mov, .mkv). sheet: 8 frames from the first to the last, the source above
+ * the edit, each at most 160 pixels wide (.jpg, .png).
+ * Errors: NOINPUT (not finished; a film is gone), DATA (the films have different
+ * numbers of frames), USAGE (no such kind of file), CANTCREAT, NOSPACE, IO, NOMEM. */
+LT_NODISCARD lt_status lt_report_film(const lt_report_args *a, const char *path);
+LT_NODISCARD lt_status lt_report_sheet(const lt_report_args *a, const char *path);
+
 #endif

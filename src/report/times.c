@@ -85,16 +85,17 @@ static double stage_seconds(const times *t, const stage_times *s)
 static void print_bytes(FILE *f, int64_t bytes)
 {
     char text[LT_UNIT_TEXT_MAX];
-    fprintf(f, "<td class=\"n\">%s</td>", bytes ? lt_bytes_format(bytes, text) : "");
+    fprintf(f, "<td class=\"n\">%s</td>", bytes ? lt_bytes_about(bytes, text) : "");
 }
 
 static void print_stages(const lt_page *p, const times *t)
 {
     double total = 0;
     for (int i = 0; i < t->n_stages; i++) total += stage_seconds(t, &t->stage[i]);
-    fputs("<div class=\"wide\"><table><thead><tr><th>stage</th><th>units</th>"
-          "<th>seconds, all ranks</th><th>share</th><th>read</th><th>written</th>"
-          "<th>gathered</th></tr></thead>\n",
+    fputs("<h3>By stage</h3>\n<div class=\"wide\"><table><thead><tr><th>stage</th>"
+          "<th class=\"n\">units</th><th class=\"n\">seconds</th><th>share</th>"
+          "<th class=\"n\">read</th><th class=\"n\">written</th>"
+          "<th class=\"n\">between ranks</th></tr></thead><tbody>\n",
           p->f);
     for (int i = 0; i < t->n_stages; i++) {
         const stage_times *s = &t->stage[i];
@@ -110,27 +111,40 @@ static void print_stages(const lt_page *p, const times *t)
         print_bytes(p->f, s->gathered);
         fputs("</tr>\n", p->f);
     }
-    fputs("</table></div>\n", p->f);
+    fprintf(p->f,
+            "<tr><th scope=\"row\">all</th><td></td><td class=\"n\">%.1f</td></tr>\n"
+            "</tbody></table></div>\n",
+            total);
+}
+
+static double rank_seconds(const times *t, int rank)
+{
+    double sum = 0;
+    for (int i = 0; i < t->n_stages; i++) sum += t->stage[i].seconds[rank];
+    return sum;
 }
 
 static void print_ranks(const lt_page *p, const times *t)
 {
     char text[LT_UNIT_TEXT_MAX];
-    fputs("<div class=\"wide\"><table><thead><tr><th>rank</th>", p->f);
-    for (int i = 0; i < t->n_stages; i++) fprintf(p->f, "<th>%s</th>", t->stage[i].name);
-    fputs("<th>all, s</th><th>peak memory</th></tr></thead>\n", p->f);
+    fputs("<h3>By rank, seconds</h3>\n<div class=\"wide\"><table><thead><tr><th>rank"
+          "</th><th class=\"n\">peak memory</th><th class=\"n\">all</th>",
+          p->f);
+    for (int i = 0; i < t->n_stages; i++)
+        fprintf(p->f, "<th class=\"n\">%s</th>", t->stage[i].name);
+    fputs("</tr></thead><tbody>\n", p->f);
     for (int r = 0; r < t->n_ranks; r++) {
-        double sum = 0;
-        fprintf(p->f, "<tr><th scope=\"row\">%d%s</th>", r,
-                r == RANKS_MAX - 1 ? " and above" : "");
-        for (int i = 0; i < t->n_stages; i++) {
-            sum += t->stage[i].seconds[r];
+        fprintf(p->f,
+                "<tr><th scope=\"row\">%d%s</th><td class=\"n\">%s</td>"
+                "<td class=\"n\">%.1f</td>",
+                r, r == RANKS_MAX - 1 ? " and above" : "",
+                t->memory[r] ? lt_bytes_about(t->memory[r], text) : "not known",
+                rank_seconds(t, r));
+        for (int i = 0; i < t->n_stages; i++)
             fprintf(p->f, "<td class=\"n\">%.1f</td>", t->stage[i].seconds[r]);
-        }
-        fprintf(p->f, "<td class=\"n\">%.1f</td><td class=\"n\">%s</td></tr>\n", sum,
-                t->memory[r] ? lt_bytes_format(t->memory[r], text) : "not known");
+        fputs("</tr>\n", p->f);
     }
-    fputs("</table></div>\n", p->f);
+    fputs("</tbody></table></div>\n", p->f);
 }
 
 lt_status lt_page_times(lt_page *p)
@@ -141,8 +155,8 @@ lt_status lt_page_times(lt_page *p)
     fputs("<section><h2>Time and memory</h2>\n", p->f);
     if (t->n_stages) {
         lt_page_note(p,
-                     "Seconds of work as measured on each rank, from log/metrics.jsonl; "
-                     "work that was done twice after an interruption counts twice.");
+                     "Seconds of work, all ranks together, from log/metrics.jsonl; work "
+                     "done twice after an interruption counts twice.");
         print_stages(p, t);
         print_ranks(p, t);
     } else {

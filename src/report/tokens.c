@@ -243,7 +243,7 @@ cleanup:
     return st;
 }
 
-static lt_status print_segments(const lt_page *p)
+static lt_status print_segments(lt_page *p)
 {
     lt_status st = LT_OK;
     canvas c = { 0 };
@@ -264,8 +264,7 @@ lt_status lt_page_tokens(lt_page *p)
 {
     if (lt_manifest_count(lt_job_manifest(p->a->job), "sample") == 0) return LT_OK;
     fputs("<section><h2>Correspondences and slimming</h2>\n", p->f);
-    const lt_status st =
-        lt_page_or_note(p, print_segments(p), "correspondences are not shown");
+    const lt_status st = lt_page_part(p, print_segments, "correspondences are not shown");
     fputs("</section>\n", p->f);
     return st;
 }

@@ -27,8 +27,8 @@ for part in 'Source above edit' 'Clips and keyframes' 'Correspondences and slimm
     'Slimming kept 50.0 %' 'Time and memory' 'Command and versions' 'attention.kv_budget'; do
     has "$part"
 done
-[ "$(grep -o 'data:image/jpeg' "$PAGE" | wc -l)" -eq $((24 + 3 + 4)) ] || fail "pictures"
-lacks '<b>dog|<script|<link|src="[^d]|href=|url\('
+[ "$(grep -o 'data:image/jpeg' "$PAGE" | wc -l)" -eq $((1 + 24 + 3 + 4)) ] || fail "pictures"
+lacks '<b>dog|<script|<link|(src|poster)="[^d]|href=|url\(|https?:'
 
 # well formed, and every picture and the film decode
 python3 - "$PAGE" <<'PY' || fail "the page is not sound"
@@ -41,7 +41,7 @@ class Page(html.parser.HTMLParser):
     def handle_starttag(self, tag, attrs):
         if tag not in VOID:
             self.open.append(tag)
-        self.sources += [v for k, v in attrs if k == "src"]
+        self.sources += [v for k, v in attrs if k in ("src", "poster")]
     def handle_startendtag(self, tag, attrs):
         pass
     def handle_endtag(self, tag):
@@ -68,15 +68,68 @@ cmp -s "$PAGE" first.html || fail "two pages of one job differ"
 [ ! -e out.job/report/side-by-side.mp4 ] || fail "the film was left behind"
 run 0 "$LONGTAKE" verify out.job
 
-# figures of eval, when they are there
-echo '{"psnr": 31.5, "ssim": null, "note": "<i>"}' >out.job/report/eval.json
+# figures and curves of eval, when they are there
+lacks 'How good it is'
+run 0 "$LONGTAKE" eval out.mp4 --source clip.mp4 --truth clip.mp4 --mask box:8,8,24x24 --job out.job
 run 0 "$LONGTAKE" report out.job
-has 'Quality figures'
-has '31.5'
+cp "$PAGE" judged.html
+run 0 "$LONGTAKE" report out.job
+cmp -s "$PAGE" judged.html || fail "two pages with figures differ"
+for part in 'How good it is' 'PSNR to the true edit [dB]' 'Frame by frame' \
+    'Warp error to the next frame' 'inside the mask'; do
+    has "$part"
+done
+lacks '[^a-z]nan[^a-z]|earlier version'
+python3 - out.job/report <<'PY' || fail "the page shows other figures than eval"
+import csv, json, re, sys
+page = open(sys.argv[1] + "/report.html").read()
+o = json.load(open(sys.argv[1] + "/eval.json"))
+rows = list(csv.DictReader(open(sys.argv[1] + "/curves.csv")))
+row = re.search(r"PSNR to the true edit.*?</tr>", page, re.S).group(0)
+cells = [float(x) for x in re.findall(r'class="n">([-0-9.]+)<', row)]
+assert cells == [round(o["psnr" + e], 2) for e in ("", "_inside", "_outside")], cells
+assert len(rows) == 12 and o["frames"] == 12
+panel = re.search(r"<h3>PSNR to the true edit.*?</svg>", page, re.S).group(0)
+curves = re.findall(r'<path class="(mean|region|key)" d="([^"]*)"', panel)
+assert sorted(k for k, _ in curves) == ["key", "mean", "region"]
+points = dict(curves)["mean"][1:].split("L")
+assert len(points) == 12, points
+best = max(range(12), key=lambda i: float(rows[i]["psnr"]))
+high = min(range(12), key=lambda i: float(points[i].split()[1]))
+assert best == high, (best, high)
+PY
+echo '{"psnr": 31.5, "ssim": null, "note": "<i>", "film_sha256": "0"}' >out.job/report/eval.json
+run 0 "$LONGTAKE" report out.job
+has '31.50'
 has '&lt;i&gt;'
+has 'earlier version of the edited film'
+for bad in '' 'frame' 'frame,psnr' $'frame,psnr\n0,1,2' $'frame,psnr\n0,x' $'psnr,x\n0,1'; do
+    printf '%s' "$bad" >out.job/report/curves.csv
+    run 0 "$LONGTAKE" report out.job
+    has 'not the curves of a film'
+    lacks 'Frame by frame'
+done
+rm out.job/report/curves.csv
 echo '[' >out.job/report/eval.json
 run 0 "$LONGTAKE" report out.job
 has 'not a JSON object'
+rm out.job/report/eval.json
+refused 66 'no job folder' "$LONGTAKE" eval out.mp4 --source clip.mp4 --job .
+
+# films and pictures for other pages
+run 0 "$LONGTAKE" report out.job --film side.mp4 --sheet sheet.jpg
+run 0 "$LONGTAKE" report out.job --film side2.mp4 --sheet sheet.png
+cmp side.mp4 side2.mp4 || fail "two films side by side differ"
+shape() {
+    ffprobe -v error -count_frames -show_entries stream=width,height,nb_read_frames \
+        -of csv=p=0 "$1"
+}
+[ "$(shape side.mp4)" = 136,48,12 ] || fail "side by side is $(shape side.mp4)"
+[ "$(shape sheet.png)" = 540,100,1 ] || fail "the sheet is $(shape sheet.png)"
+[ "$(shape sheet.jpg)" = 540,100,1 ] || fail "the sheet is $(shape sheet.jpg)"
+refused 64 'not a picture' "$LONGTAKE" report out.job --sheet sheet.gif
+refused 78 'avi' "$LONGTAKE" report out.job --film side.avi
+if [ -e sheet.gif ] || [ -e side.avi ]; then fail "a refused file was made"; fi
 
 # a mask
 run 0 "$LONGTAKE" edit -q "${JOB[@]}" --mask box:8,8,24x24
@@ -105,6 +158,10 @@ PAGE=three.job/report/report.html
 run 0 "$LONGTAKE" report three.job
 has 'not written yet'
 has 'not finished'
+has 'how far it is'
+has 'resume'
+[ "$(grep -o ', source"' "$PAGE" | wc -l)" -eq 12 ] || fail "the source is not shown"
+refused 66 'not written yet' "$LONGTAKE" report three.job --film three.side.mp4
 has 'Correspondences'
 
 refused 66 'no such job folder' "$LONGTAKE" report none.job

@@ -84,6 +84,10 @@ static void test_bytes(void)
     CHECK(lt_bytes_parse("3kb", &v) == LT_OK && v == 3072);
     CHECK(!strcmp(lt_bytes_format(1025, buf), "1025"));
     CHECK(!strcmp(lt_bytes_format(INT64_C(5) << 50, buf), "5120T"));
+    CHECK(!strcmp(lt_bytes_about(4375536, buf), "4.17 MiB"));
+    CHECK(!strcmp(lt_bytes_about(0, buf), "0 KiB"));
+    CHECK(!strcmp(lt_bytes_about(1000 << 20, buf), "0.977 GiB"));
+    CHECK(!strcmp(lt_bytes_about(-1, buf), "not known"));
 }
 
 static void test_numbers(void)

@@ -148,7 +148,7 @@ done
 
 # the report of an entry's job shows its figures
 run 0 "$LONGTAKE" report l.suite/film.a/edited.job
-grep -q '<td>warp_error_source</td>\|>warp_error_source<' l.suite/film.a/edited.job/report/report.html ||
+grep -q 'warp error of the source' l.suite/film.a/edited.job/report/report.html ||
     fail "the report lacks the figures"
 
 # a part of the list, with the figures of every frame

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Makes and judges the edits of the quality bench, and collects the figures:
-#     bench/quality/run.sh --suite main|ablation --work DIR [options]
+#     bench/quality/run.sh --suite main|ablation|why --work DIR [options]
 #   --only PATTERN  runs whose name, SCENE.SETTING, is like fg*.adaflow
 #   --part I/N      the I-th of every N runs: for several machines, each with its own DIR
 #   --jobs N        runs side by side, of one thread each (2)
@@ -32,11 +32,11 @@ while [ $# -gt 0 ]; do
     shift 2
 done
 list=$here/$suite.json
-case $suite in main | ablation) ;; *) usage "--suite is main or ablation" ;; esac
+case $suite in main | ablation | why) ;; *) usage "--suite is main, ablation or why" ;; esac
 [ -n "$work" ] || usage "--work DIR is needed"
 [[ $part =~ ^([0-9]+)/([0-9]+)$ ]] || usage "--part is like 1/4"
 part=${BASH_REMATCH[1]} parts=${BASH_REMATCH[2]}
-[ "$part" -ge 1 ] && [ "$part" -le "$parts" ] || usage "--part is like 1/4"
+if [ "$part" -lt 1 ] || [ "$part" -gt "$parts" ]; then usage "--part is like 1/4"; fi
 [[ $jobs =~ ^[1-9][0-9]*$ ]] || usage "--jobs is a number"
 command -v "$program" >/dev/null || usage "no program $program: build it, or give --program"
 mkdir -p "$work/$suite" "$results"

@@ -21,6 +21,12 @@ function value_less(row, a, b) {
     a = cell[row, a]; b = cell[row, b]
     return a == "" || b == "" ? "" : a - b
 }
+# What a setting is compared with: adaflow-256 with frame-256, ablations with base.
+function reference_of(s) {
+    if (reference == "frame") sub(/^[a-z]+/, "frame", s)
+    else s = reference
+    return s
+}
 function member(row, group) {
     return group == "all" || group == cell[row, "class"] || group == cell[row, "length"] ||
         group == cell[row, "kind"]
@@ -36,7 +42,7 @@ function magnitude(x) { return x < 0 ? -x : x }
 function sum_up(group, s, name,    i, row, other, v, w, n, sum, sum_d, all, d, wins, losses) {
     n = wins = losses = 0
     for (i = 1; i <= scenes; i++) {
-        row = at[scene[i], s]; other = at[scene[i], reference]
+        row = at[scene[i], s]; other = at[scene[i], reference_of(s)]
         if (!row || !other || !member(row, group) || !complete[scene[i]]) continue
         v = value(row, name); w = value(other, name)
         if (name == "clips" && w == "") w = v # other methods have none

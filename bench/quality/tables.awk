@@ -1,6 +1,7 @@
 # The tables of README.md, from a summary.
 function cells(list,    part) { return split(list, part, " ") }
 function show(g, s, f, what,    v) {
+    if (f == "strength_ratio" && what == "mean") what = "median"
     v = value[g, s, f, what]
     if (v == "") return "-"
     if (f == "clips" || f == "cpu_seconds") return sprintf("%.0f", v)
@@ -40,6 +41,18 @@ function main_rows(    i, n, f, s, k, out) {
     }
 }
 function part_of(k,    f) { split("psnr accuracy warp_error flicker drift", f, " "); return f[k] }
+function why_rows(    i, k, f, out, s, other) {
+    head("mean of " count["all", "frame"] " scenes: frame / adaflow", "psnr accuracy warp_excess flicker drift strength_ratio")
+    for (i = 1; i <= settings; i++) {
+        s = setting[i]
+        if (s !~ /^adaflow/) continue
+        other = s; sub(/^adaflow/, "frame", other); out = ""
+        split("psnr accuracy warp_excess flicker drift strength_ratio", f, " ")
+        for (k = 1; k <= 6; k++)
+            out = out " " show("all", other, f[k], "mean") " / " show("all", s, f[k], "mean") " |"
+        line(s == "adaflow" ? "as above" : substr(s, 9), out)
+    }
+}
 function ablation_rows(    i, k, n, m, f, out, s) {
     m = split("psnr ssim accuracy warp_error flicker drift psnr_at_cuts clips cpu_seconds", f, " ")
     head("setting, mean (difference to base on the same scenes)", "n psnr ssim accuracy warp_error flicker drift psnr_at_cuts clips cpu_seconds")
@@ -59,7 +72,7 @@ BEGIN {
     long["psnr"] = "PSNR [dB]"; long["psnr_inside"] = "PSNR inside [dB]"
     long["psnr_outside"] = "PSNR outside [dB]"; long["ssim"] = "SSIM"
     long["warp_error"] = "warp error"; long["warp_excess"] = "warp error less the truth's"
-    long["drift_psnr"] = "drift in PSNR, size [dB]"; long["strength_ratio"] = "strength / the truth's"
+    long["drift_psnr"] = "drift in PSNR, size [dB]"; long["strength_ratio"] = "strength / the truth's, median"
     long["psnr_at_cuts"] = "PSNR beside cuts [dB]"; long["cpu_seconds"] = "processor seconds"
     long["fg"] = "foreground"; long["bg"] = "background"; long["st"] = "style"
     split("accuracy flicker drift short plain cuts occluded clips n frame tokenflow adaflow", same, " ")
@@ -74,7 +87,9 @@ NR == 1 { for (i = 1; i <= NF; i++) name_of[i] = $i; next }
 }
 END {
     print ""
-    if (suite == "main") main_rows(); else ablation_rows()
+    if (suite == "main") main_rows()
+    else if (suite == "why") why_rows()
+    else ablation_rows()
     print ""
     print "From [`" file "`](../results/" file ") by `summary.sh`; picture: [`" \
         substr(file, 1, length(file) - 4) ".svg`](../results/" substr(file, 1, length(file) - 4) ".svg)."

@@ -131,5 +131,6 @@ int main(int argc, char **argv)
     CHECK(check_suite(argv[1], "main.json", "adaflow", 24, &reserved) == 60);
     CHECK(reserved >= 10);
     CHECK(check_suite(argv[1], "ablation.json", "base", LONG_FRAMES, &reserved) == 12);
+    CHECK(check_suite(argv[1], "why.json", "frame", 24, &reserved) == 8);
     return 0;
 }

@@ -1,5 +1,4 @@
-#include "kernels/attention_bf16.h"
-#include "kernels/score_amx.h"
+#include "kernels/attention_amx_rows.h"
 
 /* bf16 attention with AMX, softmax in f32 with AVX-512: units of 32 rows x 128 keys. The
  * scores of the next unit are interleaved with the softmax of this one, so that tiles and
@@ -101,6 +100,17 @@ static void block(lt_flash_tile *t, const void *k, const void *const *v,
     }
 }
 
+static void begin(lt_flash_tile *t)
+{
+    (void)t;
+    lt_tiles_begin();
+}
+static void end(lt_flash_tile *t)
+{
+    (void)t;
+    lt_tiles_end();
+}
+
 static const lt_flash_path amx_bf16 = { .keys = KEYS,
                                         .row_group = ROWS,
                                         .rows = 192,
@@ -112,8 +122,8 @@ static const lt_flash_path amx_bf16 = { .keys = KEYS,
                                         .pack_k = pack_k_bf16,
                                         .pack_v = pack_v_bf16,
                                         .block = block,
-                                        .begin = lt_tiles_begin,
-                                        .end = lt_tiles_end };
+                                        .begin = begin,
+                                        .end = end };
 
 lt_status lt_attention_amx_bf16(const lt_exec *x, const lt_attention_args *a)
 {

@@ -17,6 +17,8 @@ typedef struct job {
     int64_t dk, dv;
     int rows;                /* of a tile */
     int64_t q_tiles;         /* tiles of one head of one set */
+    int own_keys;            /* every set has keys, or a list, of its own */
+    int64_t blocks;          /* of the set with the most keys */
     int64_t first_set;       /* sets in this round: all, or one with keys of its own */
     size_t k_bytes, v_bytes; /* of a packed block */
     size_t block_bytes;      /* k and all v */
@@ -70,36 +72,49 @@ static int keys_left(const job *b, int64_t n_keys, int64_t block)
     return left < b->path->keys ? (int)left : b->path->keys;
 }
 
+static char *packed_block(const job *b, int64_t head, int64_t block)
+{
+    return b->packed + (size_t)(head * b->blocks + block) * b->block_bytes;
+}
+
 static lt_status pack_task(void *arg, int64_t task, int worker)
 {
     const job *b = arg;
     (void)worker;
-    const int64_t blocks = count_blocks(b, b->g.n_kv);
+    const int64_t n_keys = lt_attention_n_keys(b->a, &b->g, b->first_set);
+    const int64_t blocks = count_blocks(b, n_keys);
     const int64_t tasks = (blocks + PACK_BLOCKS - 1) / PACK_BLOCKS;
     const int64_t head = task / tasks, first = task % tasks * PACK_BLOCKS;
     const int64_t end = first + PACK_BLOCKS < blocks ? first + PACK_BLOCKS : blocks;
     for (int64_t i = first; i < end; i++)
-        pack_block(b, b->first_set, head, i * b->path->keys, keys_left(b, b->g.n_kv, i),
-                   b->packed + (size_t)(head * blocks + i) * b->block_bytes);
+        pack_block(b, b->first_set, head, i * b->path->keys, keys_left(b, n_keys, i),
+                   packed_block(b, head, i));
     return LT_OK;
 }
+
+static int sum_lanes(const job *b) { return b->path->lanes ? 1 : LT_FLASH_LANES; }
 
 /* Lay out a worker's memory; with t == NULL only count it. */
 static size_t lay_out(const job *b, char *at, lt_flash_tile *t, char **block)
 {
     const size_t rows = (size_t)b->rows;
+    const size_t acc = rows * (size_t)b->dv * sizeof(float),
+                 second = b->a->n_values > 1 ? acc : 0;
     size_t n = 0;
-    char *part[6 + LT_MAX_VALUES];
-    const size_t sizes[6 + LT_MAX_VALUES] = {
+    const size_t sizes[] = {
         rows * (size_t)b->dk * (size_t)b->path->elem,
         rows * sizeof(float),
-        rows * LT_FLASH_LANES * sizeof(float),
+        rows * (size_t)sum_lanes(b) * sizeof(float),
         b->path->scratch,
         b->packed ? 0 : b->block_bytes,
-        rows * (size_t)b->dv * sizeof(float),
-        b->a->n_values > 1 ? rows * (size_t)b->dv * sizeof(float) : 0,
+        acc,
+        second,
+        b->path->lanes ? acc : 0,
+        b->path->lanes ? second : 0,
     };
-    for (int i = 0; i < 6 + LT_MAX_VALUES; i++) {
+    enum { PARTS = sizeof(sizes) / sizeof(*sizes) };
+    char *part[PARTS];
+    for (int i = 0; i < PARTS; i++) {
         part[i] = at ? at + n : NULL;
         n += line(sizes[i]);
     }
@@ -109,7 +124,10 @@ static size_t lay_out(const job *b, char *at, lt_flash_tile *t, char **block)
         t->sum = (float *)(void *)part[2];
         t->scratch = part[3];
         *block = part[4];
-        for (int v = 0; v < LT_MAX_VALUES; v++) t->acc[v] = (float *)(void *)part[5 + v];
+        for (int v = 0; v < LT_MAX_VALUES; v++) {
+            t->acc[v] = (float *)(void *)part[5 + v];
+            t->lanes[v] = (float *)(void *)part[7 + v];
+        }
     }
     return n;
 }
@@ -139,13 +157,14 @@ static void load_tile(const job *b, const place *p, lt_flash_tile *t)
 {
     const lt_attention_state *s = b->a->state;
     const size_t rows = (size_t)t->rows;
-    memset(t->sum, 0, rows * LT_FLASH_LANES * sizeof(float));
+    const int lanes = sum_lanes(b);
+    memset(t->sum, 0, rows * (size_t)lanes * sizeof(float));
     for (int r = 0; r < t->rows; r++) {
         const int old = s && r < p->rows;
         t->max[r] = old ? lt_f32(&s->max)[p->stat + r] : -INFINITY;
-        if (old) t->sum[r * LT_FLASH_LANES] = lt_f32(&s->sum)[p->stat + r];
+        if (old) t->sum[r * lanes] = lt_f32(&s->sum)[p->stat + r];
     }
-    for (int v = 0; v < t->n_values; v++) {
+    for (int v = 0; v < t->n_values && !(b->path->lanes && t->fresh); v++) {
         memset(t->acc[v], 0, rows * (size_t)b->dv * sizeof(float));
         for (int r = 0; s && r < p->rows; r++)
             memcpy(t->acc[v] + r * b->dv, lt_f32(&s->acc[v]) + p->value + r * b->g.width,
@@ -171,7 +190,7 @@ static void store_tile(const job *b, const place *p, const lt_flash_tile *t)
 {
     const lt_attention_state *s = b->a->state;
     for (int r = 0; r < p->rows; r++) {
-        const float sum = total(t->sum + r * LT_FLASH_LANES);
+        const float sum = b->path->lanes ? t->sum[r] : total(t->sum + r * LT_FLASH_LANES);
         const int64_t at = p->value + r * b->g.width;
         if (s) {
             lt_f32(&s->max)[p->stat + r] = t->max[r];
@@ -189,14 +208,13 @@ static void store_tile(const job *b, const place *p, const lt_flash_tile *t)
 
 static void walk(const job *b, const place *p, lt_flash_tile *t, char *own)
 {
-    const int64_t blocks = count_blocks(b, b->g.n_kv);
     int64_t n_keys = lt_attention_n_keys(b->a, &b->g, p->set);
     if (b->a->causal && n_keys > p->first_row + p->rows) n_keys = p->first_row + p->rows;
     for (int64_t i = 0; i < count_blocks(b, n_keys); i++) {
         const int n = keys_left(b, n_keys, i);
         const char *block = own;
         if (b->packed)
-            block = b->packed + (size_t)(p->head * blocks + i) * b->block_bytes;
+            block = packed_block(b, p->head, i);
         else
             pack_block(b, p->set, p->head, i * b->path->keys, n, own);
         const void *v[LT_MAX_VALUES] = { block + b->k_bytes,
@@ -217,12 +235,13 @@ static lt_status attend_tile(void *arg, int64_t tile, int worker)
                         .n_values = b->a->n_values,
                         .causal = b->a->causal,
                         .first_row = p.first_row,
-                        .factor = fabsf(b->a->scale) * (float)M_LOG2E };
+                        .fresh = !b->a->state,
+                        .factor = fmaxf(fabsf(b->a->scale) * (float)M_LOG2E, 1e-30f) };
     lay_out(b, b->work + (size_t)worker * b->work_bytes, &t, &own);
     load_tile(b, &p, &t);
-    if (b->path->begin) b->path->begin();
+    b->path->begin(&t);
     walk(b, &p, &t, own);
-    if (b->path->end) b->path->end();
+    b->path->end(&t);
     store_tile(b, &p, &t);
     return LT_OK;
 }
@@ -231,11 +250,11 @@ static lt_status run(job *b, lt_threads *threads)
 {
     lt_status st = LT_OK;
     const lt_attention_dims *g = &b->g;
-    const int64_t blocks = count_blocks(b, g->n_kv);
-    const int64_t tasks = (blocks + PACK_BLOCKS - 1) / PACK_BLOCKS;
-    const int64_t rounds = b->packed && g->kv_sets > 1 ? g->sets : 1;
+    const int64_t rounds = b->packed && b->own_keys ? g->sets : 1;
     for (int64_t i = 0; i < rounds; i++) {
         b->first_set = i;
+        const int64_t blocks = count_blocks(b, lt_attention_n_keys(b->a, g, i));
+        const int64_t tasks = (blocks + PACK_BLOCKS - 1) / PACK_BLOCKS;
         if (b->packed) LT_TRY(lt_parallel_for(threads, g->heads * tasks, pack_task, b));
         LT_TRY(lt_parallel_for(threads, g->sets / rounds * g->heads * b->q_tiles,
                                attend_tile, b));
@@ -251,11 +270,15 @@ static job new_job(const lt_flash_path *path, const lt_attention_args *a,
     b.dk = round_up(g->d, path->dk_align);
     b.dv = round_up(g->d, path->dv_align);
     b.rows = g->d <= 128 ? path->rows : path->rows / 2;
-    if (a->index) b.rows *= 2; /* every tile packs its keys: share that among more rows */
     b.q_tiles = (g->n_q + b.rows - 1) / b.rows;
     b.k_bytes = (size_t)path->keys * (size_t)b.dk * (size_t)path->elem;
     b.v_bytes = (size_t)path->keys * (size_t)b.dv * (size_t)path->elem;
     b.block_bytes = b.k_bytes + (size_t)a->n_values * b.v_bytes;
+    b.own_keys = g->kv_sets > 1 || a->index;
+    for (int64_t s = 0; s < g->sets; s++) {
+        const int64_t blocks = count_blocks(&b, lt_attention_n_keys(a, g, s));
+        if (blocks > b.blocks) b.blocks = blocks;
+    }
     return b;
 }
 
@@ -269,11 +292,9 @@ lt_status lt_flash_attention(const lt_flash_path *path, const lt_exec *x,
     if (g.sets * g.n_q * g.width == 0) goto cleanup;
 
     job b = new_job(path, a, &g);
-    const double bytes =
-        (double)g.heads * (double)count_blocks(&b, g.n_kv) * (double)b.block_bytes;
-    const int sets_share = g.kv_sets == 1 && g.sets > 1;
-    if (!a->index && g.n_kv > 0 && (b.q_tiles > 1 || sets_share) &&
-        bytes <= (double)packed_limit) {
+    const double bytes = (double)g.heads * (double)b.blocks * (double)b.block_bytes;
+    const int sets_share = !b.own_keys && g.sets > 1;
+    if (bytes > 0 && bytes <= (double)packed_limit && (b.q_tiles > 1 || sets_share)) {
         LT_TRY(LT_TENSOR_NEW(&packed, x->pool, LT_U8, (int64_t)bytes));
         b.packed = packed.data;
     }

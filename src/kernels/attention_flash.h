@@ -8,18 +8,15 @@
  * instructions. A tile is up to `rows` queries of one head of one set; it walks over
  * blocks of `keys` keys with a running maximum in base 2.
  *
- * Packed forms, so that one driver serves all paths (pad = zeros):
- *   q  [rows][dk]                      f32, or bf16
- *   k  [keys/16][dk][16 keys]          f32
- *      [keys/16][dk/2][16 keys][2]     bf16: pairs of channels; 16 pairs are an AMX tile
- *   v  [keys][dv]                      f32
- *      [keys/32][dv/16][16][16][2]     bf16: 16 pairs of keys x 16 channels, an AMX tile
- */
+ * Packed forms of the path amx_bf16 (pad = zeros); those of the others, whose rows are
+ * lanes, are in lanes.h:
+ *   q  [rows][dk]
+ *   k  [keys/16][dk/2][16 keys][2]     pairs of channels; 16 pairs are a tile
+ *   v  [keys/32][dv/16][16][16][2]     16 pairs of keys x 16 channels, a tile
+ * Keys and values, or those of a list, are packed once for all tiles of a head, where
+ * memory allows; else every tile packs the blocks it needs by itself: the same bits. */
 
-enum {
-    LT_FLASH_MAX_KEYS = 128, /* keys of the largest block  */
-    LT_FLASH_LANES = 16      /* partial sums of a row      */
-};
+enum { LT_FLASH_LANES = 16 /* partial sums of a row, AMX */ };
 
 /* Rows of one head inside a [sets, n, width] tensor, or the rows of an index list. */
 typedef struct lt_flash_rows {
@@ -42,15 +39,19 @@ typedef struct lt_flash_tile {
     float factor;      /* |scale| * log2(e) */
     const void *q;
     float *max;                /* [rows] in base 2: factor * q.k */
-    float *sum;                /* [rows][LT_FLASH_LANES] */
-    float *acc[LT_MAX_VALUES]; /* [rows][dv] */
-    void *scratch;             /* path->scratch bytes */
+    float *sum;                /* [rows][LT_FLASH_LANES]; lanes: [rows] */
+    float *acc[LT_MAX_VALUES]; /* [rows][dv]; lanes: at the beginning and the end only */
+    float *lanes[LT_MAX_VALUES]; /* lanes: the sums meanwhile */
+    int fresh;                   /* 1: begins at zero; lanes: acc is not set */
+    unsigned mode;               /* of the processor, before begin */
+    void *scratch;               /* path->scratch bytes */
 } lt_flash_tile;
 
 typedef struct lt_flash_path {
     int keys;      /* keys in a block, a multiple of 32 */
     int row_group; /* rows that the loops take together; divides rows */
-    int rows;      /* of a tile, head_dim <= 128 (above: half; with lists: twice) */
+    int rows;      /* of a tile, head_dim <= 128 (above: half) */
+    int lanes;     /* 1: a row is a lane (lanes.h) */
     int elem;      /* bytes of a packed element: 4 (f32) or 2 (bf16) */
     int dk_align, dv_align;
     size_t scratch; /* bytes */
@@ -60,8 +61,8 @@ typedef struct lt_flash_path {
     /* Fold n keys (1 .. keys), the first of which has number first_key, into the tile. */
     void (*block)(lt_flash_tile *t, const void *k, const void *const *v,
                   int64_t first_key, int n);
-    void (*begin)(void); /* around every tile; NULL: nothing to do */
-    void (*end)(void);
+    void (*begin)(lt_flash_tile *t); /* around every tile */
+    void (*end)(lt_flash_tile *t);
 } lt_flash_path;
 
 LT_NODISCARD lt_status lt_flash_attention(const lt_flash_path *path, const lt_exec *x,

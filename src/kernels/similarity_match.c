@@ -17,7 +17,7 @@ typedef struct job {
     size_t block_bytes, a_bytes, work_bytes;
     char *chunk;    /* [CHUNK_BLOCKS] packed blocks of b */
     char *work;     /* [workers][work_bytes] */
-    float *best;    /* [GROUP_TILES * LT_MATCH_ROWS][LT_MATCH_LANES] */
+    float *best;    /* [GROUP_TILES * LT_MATCH_ROWS][path->lanes] */
     int32_t *index; /* likewise */
 } job;
 
@@ -57,8 +57,8 @@ static lt_status match_tile(void *arg, int64_t tile, int worker)
                         .dk = b->dk,
                         .rows = (src.n + group - 1) / group * group,
                         .a = work,
-                        .best = b->best + tile * LT_MATCH_ROWS * LT_MATCH_LANES,
-                        .index = b->index + tile * LT_MATCH_ROWS * LT_MATCH_LANES,
+                        .best = b->best + tile * LT_MATCH_ROWS * b->path->lanes,
+                        .index = b->index + tile * LT_MATCH_ROWS * b->path->lanes,
                         .scratch = work + b->a_bytes };
     memset(work, 0, b->a_bytes);
     b->path->pack_a(work, &src, b->dk, 1.0f);
@@ -76,11 +76,12 @@ static lt_status match_tile(void *arg, int64_t tile, int worker)
 /* The best of a row's lanes; among equal values the lowest row of b. */
 static void write_rows(const job *b, int64_t rows)
 {
+    const int lanes = b->path->lanes;
     for (int64_t r = 0; r < rows; r++) {
-        const float *best = b->best + r * LT_MATCH_LANES;
-        const int32_t *index = b->index + r * LT_MATCH_LANES;
+        const float *best = b->best + r * lanes;
+        const int32_t *index = b->index + r * lanes;
         int w = 0;
-        for (int i = 1; i < LT_MATCH_LANES; i++)
+        for (int i = 1; i < lanes; i++)
             if (best[i] > best[w] || (best[i] == best[w] && index[i] < index[w])) w = i;
         if (b->args->index) lt_i32(b->args->index)[b->first_a + r] = index[w];
         if (b->args->similarity) lt_f32(b->args->similarity)[b->first_a + r] = best[w];
@@ -93,7 +94,7 @@ static lt_status match_group(job *b, lt_threads *threads)
     const int64_t rows = least(GROUP_TILES * LT_MATCH_ROWS, b->n_a - b->first_a);
     const int64_t tiles = (rows + LT_MATCH_ROWS - 1) / LT_MATCH_ROWS;
     const int64_t chunk = (int64_t)CHUNK_BLOCKS * b->path->keys;
-    for (int64_t i = 0; i < tiles * LT_MATCH_ROWS * LT_MATCH_LANES; i++) {
+    for (int64_t i = 0; i < tiles * LT_MATCH_ROWS * b->path->lanes; i++) {
         b->best[i] = -INFINITY;
         b->index[i] = 0;
     }
@@ -124,7 +125,7 @@ lt_status lt_match(const lt_match_path *path, const lt_exec *x,
     b.a_bytes = (LT_MATCH_ROWS * (size_t)b.dk * (size_t)path->elem + 63) / 64 * 64;
     b.work_bytes = b.a_bytes + (path->scratch + 63) / 64 * 64;
     const int64_t group = least(GROUP_TILES, (b.n_a + LT_MATCH_ROWS - 1) / LT_MATCH_ROWS);
-    const int64_t lanes = group * LT_MATCH_ROWS * LT_MATCH_LANES;
+    const int64_t lanes = group * LT_MATCH_ROWS * path->lanes;
     LT_TRY(LT_TENSOR_NEW(&chunk, x->pool, LT_U8, CHUNK_BLOCKS, (int64_t)b.block_bytes));
     LT_TRY(LT_TENSOR_NEW(&work, x->pool, LT_U8, lt_threads_count(x->threads),
                          (int64_t)b.work_bytes));

@@ -14,14 +14,15 @@ typedef struct lt_match_tile {
     int64_t c, dk;  /* channels, and padded */
     int rows;       /* rounded up to the path's row group */
     const void *a;  /* [rows][dk] */
-    float *best;    /* [rows][LT_MATCH_LANES] largest value so far; starts as -inf */
-    int32_t *index; /* [rows][LT_MATCH_LANES] its row of b; starts as 0 */
+    float *best;    /* [rows][path->lanes] largest value so far; starts as -inf */
+    int32_t *index; /* [rows][path->lanes] its row of b; starts as 0 */
     void *scratch;  /* path->scratch bytes */
 } lt_match_tile;
 
 typedef struct lt_match_path {
     int keys;      /* rows of b in a block, a multiple of 16 */
     int row_group; /* rows of a that the loop takes together; divides LT_MATCH_ROWS */
+    int lanes;     /* of a row: 1 or LT_MATCH_LANES */
     int elem;      /* bytes of a packed element: 4 (f32) or 2 (bf16) */
     int dk_align;
     size_t scratch; /* bytes */

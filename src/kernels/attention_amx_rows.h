@@ -1,12 +1,11 @@
-#ifndef LT_KERNELS_ATTENTION_AVX512_H
-#define LT_KERNELS_ATTENTION_AVX512_H
+#ifndef LT_KERNELS_ATTENTION_AMX_ROWS_H
+#define LT_KERNELS_ATTENTION_AMX_ROWS_H
 
 #include <float.h>
 
-#include "kernels/score_avx512.h"
+#include "kernels/score_amx.h"
 
-/* What the AVX-512 attention paths share: included by those files only, which are
- * compiled for AVX-512 F, BW, DQ and VL. */
+/* The vector part of attention_amx.c: packing of values and the softmax of a row. */
 
 /* 2^x for x <= 0 and NaN; below 2^-126 it stays there. Relative error 1e-7, or 1e-4
  * where a bf16 follows; 2^0 is 1. */
@@ -81,6 +80,28 @@ LT_INLINE void weigh(lt_flash_tile *t, int r, __m512 *x, int nv, int n, int fine
         for (int i = 0; i < w; i++) top[i] = _mm512_add_ps(top[i], top[i + w]);
     float *sum = t->sum + r * LT_FLASH_LANES;
     _mm512_store_ps(sum, _mm512_add_ps(_mm512_load_ps(sum), top[0]));
+}
+
+static inline void pack_v_bf16(void *to, const lt_flash_rows *src, int64_t dv, int keys)
+{
+    for (int j = 0; j < keys; j += 2)
+        for (int64_t c = 0; c < dv; c += 16) {
+            uint16_t *v =
+                (uint16_t *)to + j / 32 * 32 * dv + c / 16 * LT_TILE + j % 32 * 16;
+            __m256i even = _mm256_setzero_si256(), odd = even;
+            if (j < src->n)
+                even = load16_bf16(lt_flash_row(src, j), src->bf16, c, src->d);
+            if (j + 1 < src->n)
+                odd = load16_bf16(lt_flash_row(src, j + 1), src->bf16, c, src->d);
+            const __m512i high = _mm512_slli_epi32(_mm512_cvtepu16_epi32(odd), 16);
+            _mm512_store_si512(v, _mm512_or_si512(_mm512_cvtepu16_epi32(even), high));
+        }
+}
+
+/* Two vectors of weights as 32 bf16 in order. */
+LT_INLINE void store_weights(uint16_t *to, __m512 low, __m512 high)
+{
+    _mm512_store_si512(to, (__m512i)_mm512_cvtne2ps_pbh(high, low));
 }
 
 #endif

@@ -36,6 +36,16 @@ demo two --threads 2
 for f in clip.mp4 clip.true.mp4 clip.mask.mkv clip.edited.mp4 side-by-side.mp4 sheet.jpg; do
     cmp "one/$f" "two/$f" || fail "two runs give different $f"
 done
+python3 - "$WORK" <<'PY' || fail "two runs give different pages, and not only in times"
+import re, sys
+pages = []
+for run in ("one", "two"):
+    page = open(f"{sys.argv[1]}/{run}/clip.edited.job/report/report.html").read()
+    page = re.sub(r"<h2>Time and memory.*?</section>", "", page, flags=re.S)
+    page = re.sub(r'<tr><th scope="row">run.threads<.*?</tr>', "", page) # asked for
+    pages.append(page.replace(f"{sys.argv[1]}/{run}/", "/"))
+sys.exit(pages[0] != pages[1])
+PY
 
 # once more: it goes on, with little left to do
 demo one --threads 1

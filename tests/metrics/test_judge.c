@@ -50,12 +50,11 @@ static world *world_make(void)
 /* What a case is judged with. */
 enum { TRUTH = 1, SOURCE = 2, MASK = 4, FLOW = 8, SCENE = 16, EVERYTHING = 31 };
 
-static lt_verdict judge_with(const world *k, uint8_t (*film)[PIXELS * 3], int what,
-                             lt_threads *threads)
+static void judge_frames(const world *k, uint8_t (*film)[PIXELS * 3], int what,
+                         lt_threads *threads, lt_judged_frame out[N])
 {
     static const int32_t colour = LT_SYNTH_COLOUR;
     lt_judge *j = NULL;
-    lt_verdict v;
     const lt_judged_frame *f = NULL;
     const lt_judge_options o = { .width = W,
                                  .height = H,
@@ -79,8 +78,17 @@ static lt_verdict judge_with(const world *k, uint8_t (*film)[PIXELS * 3], int wh
         OK(lt_judge_put(j, &in));
     }
     OK(lt_judge_frames(j, &f));
-    lt_verdict_of(f, N, &v);
+    memcpy(out, f, N * sizeof(*f));
     lt_judge_close(&j);
+}
+
+static lt_verdict judge_with(const world *k, uint8_t (*film)[PIXELS * 3], int what,
+                             lt_threads *threads)
+{
+    static lt_judged_frame f[N];
+    lt_verdict v;
+    judge_frames(k, film, what, threads, f);
+    lt_verdict_of(f, N, &v);
     return v;
 }
 
@@ -148,7 +156,26 @@ static void test_shift(world *k)
     CHECK(v.flicker < 0.6); /* blocks that the edge of the object crosses */
 }
 
-/* Red and green change places in the object, always: another colour than asked. */
+/* Farther is worse, by every pixel. */
+static void test_shift_size(world *k)
+{
+    double psnr = INFINITY, ssim = 1;
+    for (int by = 1; by <= 8; by *= 2) {
+        for (int t = 0; t < N; t++)
+            for (int i = 0; i < PIXELS; i++) {
+                const int x = i % W > by ? i % W - by : 0;
+                memcpy(k->edited[t] + 3 * i, k->truth[t] + 3 * (i / W * W + x), 3);
+            }
+        const lt_verdict v = judge_with(k, k->edited, TRUTH | MASK | FLOW, NULL);
+        CHECK(v.psnr[0] < psnr - 1 && v.ssim[0] < ssim);
+        CHECK(v.warp_error[LT_FILM_EDITED][0] <
+              v.warp_error[LT_FILM_TRUTH][0] + 0.25 * by);
+        psnr = v.psnr[0];
+        ssim = v.ssim[0];
+    }
+}
+
+/* Green and blue change places in the object, always: another colour than asked. */
 static void test_hue(world *k)
 {
     memcpy(k->edited, k->truth, sizeof(k->edited));
@@ -165,6 +192,35 @@ static void test_hue(world *k)
     CHECK(v.ms_ssim[LT_PART_OUTSIDE] == 1 && v.strength[LT_PART_INSIDE] > 20);
     CHECK(v.warp_error[LT_FILM_EDITED][0] < v.warp_error[LT_FILM_TRUTH][0] + 0.2);
     CHECK(v.drift[LT_PART_OUTSIDE] == 0);
+}
+
+/* The object's colour off by a known amount: PSNR inside is known exactly, nothing moves
+ * outside, and what is always off neither flickers nor drifts. */
+static void test_hue_size(world *k)
+{
+    for (int a = 4; a <= 16; a *= 2) {
+        int64_t inside = 0, changed = 0;
+        memcpy(k->edited, k->truth, sizeof(k->edited));
+        for (int t = 0; t < N; t++)
+            for (int i = 0; i < PIXELS; i++) {
+                uint8_t *p = k->edited[t] + 3 * i;
+                if (k->mask[t][i] < LT_MASK_INSIDE_FROM) continue;
+                inside++;
+                if (p[0] + a > 255 || p[2] < a) continue;
+                p[0] = (uint8_t)(p[0] + a);
+                p[2] = (uint8_t)(p[2] - a);
+                changed++;
+            }
+        const lt_verdict v = judge(k);
+        print("hue size", &v);
+        const double mse = 2.0 * a * a / 3 * (double)changed / (double)inside;
+        CHECK(changed > inside / 2);
+        CHECK(equal(v.psnr[LT_PART_INSIDE], 10 * log10(255.0 * 255 / mse), 1e-9));
+        CHECK(isinf(v.psnr[LT_PART_OUTSIDE]) && v.drift[LT_PART_OUTSIDE] == 0);
+        CHECK(v.accuracy == 1 && v.flicker < 0.1 * a &&
+              v.drift[LT_PART_INSIDE] < 0.3 * a);
+        CHECK(v.warp_error[LT_FILM_EDITED][0] < v.warp_error[LT_FILM_TRUTH][0] + 0.1);
+    }
 }
 
 /* Noise of -a or +a: PSNR is known exactly, warp error up to what bilinear smooths. */
@@ -219,6 +275,30 @@ static void test_flash(world *k)
     CHECK(more > 0.7 * square * 2 / (N - 1) && more < 1.4 * square * 2 / (N - 1));
     CHECK(v.drift[0] == 0 && v.accuracy == 1);
     CHECK(v.shots == 1 && v.ssim[0] > 0.99);
+}
+
+/* The figures of single frames: an error lies in its frames, and in no other. Flicker
+ * looks at a frame's neighbours, warp error at the next frame. */
+static void test_places(world *k)
+{
+    static lt_judged_frame f[N], whole[N];
+    memcpy(k->edited, k->truth, sizeof(k->edited));
+    judge_frames(k, k->edited, EVERYTHING, NULL, whole);
+    memcpy(k->edited[3], k->truth[2], PIXELS * 3); /* frozen */
+    for (int i = 0; i < PIXELS * 3; i++)
+        if (k->truth[MIDDLE][i] + 12 <= 255) k->edited[MIDDLE][i] += (uint8_t)12;
+    judge_frames(k, k->edited, EVERYTHING, NULL, f);
+    for (int t = 0; t < N; t++) {
+        const int wrong = t == 3 || t == MIDDLE;
+        const int near = abs(t - 3) <= 1 || abs(t - MIDDLE) <= 1;
+        CHECK((f[t].error[LT_PART_ALL] > 0) == wrong);
+        CHECK((f[t].ssim[LT_PART_ALL] < 1) == wrong);
+        if (t > 0 && t + 1 < N) CHECK((f[t].flicker > 0) == near);
+        if (t + 1 < N)
+            CHECK((f[t].warp[LT_FILM_EDITED][0] != whole[t].warp[LT_FILM_EDITED][0]) ==
+                  (wrong || t == 2 || t == MIDDLE - 1));
+        CHECK(f[t].cut == 0);
+    }
 }
 
 /* Ever darker, by 30 levels at the end: drift, and no flicker. */
@@ -333,10 +413,13 @@ int main(void)
     test_truth(k);
     test_nothing(k);
     test_shift(k);
+    test_shift_size(k);
     test_hue(k);
+    test_hue_size(k);
     test_noise(k);
     test_frozen(k);
     test_flash(k);
+    test_places(k);
     test_fade(k);
     test_pumping(k);
     test_footage(k);

@@ -162,10 +162,24 @@ static void forget_cuts(curves *k)
         if (cut[t] > 0 || (t + 1 < k->n && cut[t + 1] > 0)) flicker[t] = NAN;
 }
 
+/* Where the edit's clips begin, which often explains a jump. */
+static int knows_clips(const lt_page *p, const curves *k)
+{
+    return p->c.layout.n_clips > 1 && p->c.spec.n_frames == k->n;
+}
+
+static void draw_borders(const lt_page *p, const curves *k, const lt_plot *plot)
+{
+    const float *cut = find(k, "cut");
+    for (int64_t i = 1; knows_clips(p, k) && i < p->c.layout.n_clips; i++)
+        lt_plot_frame(plot, (double)p->c.layout.clip[i].first, "axis");
+    for (int64_t t = 0; cut && t < k->n; t++)
+        if (cut[t] > 0) lt_plot_frame(plot, (double)t, "cut dash");
+}
+
 static void print_panel(const lt_page *p, const curves *k, const struct panel *panel)
 {
     lt_plot plot = { .f = p->f, .n = k->n };
-    const float *cut = find(k, "cut");
     double lo = INFINITY, hi = -INFINITY;
     int shown = 0, known[LINES];
     for (int i = 0; i < LINES; i++) {
@@ -176,8 +190,7 @@ static void print_panel(const lt_page *p, const curves *k, const struct panel *p
     lt_plot_fit(&plot, panel->from_zero ? 0 : lo, hi);
     fprintf(p->f, "<div><h3>%s</h3>\n", panel->title);
     lt_plot_open(&plot, "low", panel->title, 1);
-    for (int64_t t = 0; cut && t < k->n; t++)
-        if (cut[t] > 0) lt_plot_frame(&plot, (double)t, "cut dash");
+    draw_borders(p, k, &plot);
     for (int i = LINES - 1; i >= 0; i--)
         if (known[i]) lt_plot_curve(&plot, find(k, panel->line[i].name), kinds[i]);
     lt_plot_close(&plot);
@@ -202,11 +215,11 @@ lt_status lt_page_curves(lt_page *p)
     fclose(f);
     LT_TRY(st);
     forget_cuts(&k);
-    int cuts = 0;
-    const float *cut = find(&k, "cut");
-    for (int64_t t = 0; cut && t < k.n; t++) cuts += cut[t] > 0;
-    fprintf(p->f, "<h2>Frame by frame</h2>\n%s<div class=\"panels\">\n",
-            cuts ? "<p class=\"legend\">Dashed upright: a cut of the film.</p>\n" : "");
+    fputs(
+        "<h2>Frame by frame</h2>\n<p class=\"legend\">Dashed upright: a cut of the film.",
+        p->f);
+    fprintf(p->f, "%s</p>\n<div class=\"panels\">\n",
+            knows_clips(p, &k) ? " Grey upright: a clip of the edit begins." : "");
     for (size_t i = 0; i < sizeof(panels) / sizeof(*panels); i++)
         print_panel(p, &k, &panels[i]);
     fputs("</div>\n", p->f);

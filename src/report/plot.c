@@ -28,14 +28,14 @@ static double step_of(double span, int most)
 void lt_plot_fit(lt_plot *p, double lo, double hi)
 {
     if (!(hi - lo > 1e-6 * fmax(fabs(hi), 1))) hi = lo + fmax(fabs(lo), 1) * 0.1;
-    const double step = step_of(hi - lo, 4);
-    p->lo = step * floor(lo / step + 1e-9);
-    p->hi = step * ceil(hi / step - 1e-9);
+    p->step = step_of(hi - lo, 4);
+    p->lo = p->step * floor(lo / p->step + 1e-9);
+    p->hi = p->step * ceil(hi / p->step - 1e-9);
 }
 
 static void print_ticks(const lt_plot *p)
 {
-    const double step = step_of(p->hi - p->lo, 4);
+    const double step = p->step;
     for (int i = 0; p->lo + i * step <= p->hi + 0.01 * step; i++) {
         const double v = p->lo + i * step;
         fprintf(p->f, "<span style=\"top:%.1f%%\">%g</span>",

@@ -10,6 +10,7 @@ typedef struct lt_plot {
     FILE *f;
     int64_t n;     /* frames across, >= 1 */
     double lo, hi; /* values at the bottom and the top, lo < hi */
+    double step;   /* between the ticks of the axis of values */
 } lt_plot;
 
 enum { LT_PLOT_WIDTH = 1000, LT_PLOT_HEIGHT = 100 }; /* of every drawing, in its units */
@@ -33,7 +34,8 @@ void lt_plot_frame(const lt_plot *p, double frame, const char *kind); /* upright
 /* The row of frame numbers below. */
 void lt_plot_frames(const lt_plot *p);
 
-/* A scale for values from lo to hi: both rounded outwards to a step of 1, 2 or 5. */
+/* A scale for values from lo to hi, rounded outwards to a step of 1, 2 or 5: sets lo, hi
+ * and step. */
 void lt_plot_fit(lt_plot *p, double lo, double hi);
 
 #endif

@@ -30,7 +30,7 @@ const char lt_page_style[] =
     ".n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}"
     ".bar{display:inline-block;height:.7em;background:var(--a);border-radius:2px;"
     "min-width:1px}"
-    "td:has(.bar){min-width:9rem}"
+    "td:has(.bar){min-width:9.5rem;white-space:nowrap}"
     "pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--bg);padding:.6rem;"
     "border-radius:.3rem;"
     "margin:.4rem 0}"

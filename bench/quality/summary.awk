@@ -24,8 +24,7 @@ function value_less(row, a, b) {
 # What a setting is compared with: adaflow-256 with frame-256, ablations with base.
 function reference_of(s) {
     if (reference == "frame") sub(/^[a-z]+/, "frame", s)
-    else s = reference
-    return s
+    return s in seen ? s : reference
 }
 function member(row, group) {
     return group == "all" || group == cell[row, "class"] || group == cell[row, "length"] ||
@@ -61,6 +60,7 @@ BEGIN { # 1: more is better; -1: less is better; 0: nearer to 0 is better
     add_figure("psnr", 1); add_figure("psnr_inside", 1); add_figure("psnr_outside", 1)
     add_figure("ssim", 1); add_figure("ssim_inside", 1); add_figure("ssim_outside", 1)
     add_figure("accuracy", 1); add_figure("warp_error", -1); add_figure("warp_excess", 0)
+    add_figure("warp_error_inside", -1); add_figure("warp_error_outside", -1)
     add_figure("flicker", -1); add_figure("drift", -1); add_figure("drift_psnr", 0)
     add_figure("strength_ratio", 1); add_figure("psnr_at_cuts", 1)
     add_figure("psnr_elsewhere", 1); add_figure("clips", -1); add_figure("cpu_seconds", -1)

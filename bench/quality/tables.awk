@@ -18,7 +18,7 @@ function head(first, list,    i, n, name, rule) {
 function main_rows(    i, n, f, s, k, out) {
     head("mean of " count["all", "frame"] " scenes (better than frame / worse)", \
         "frame tokenflow adaflow")
-    n = split("psnr psnr_inside psnr_outside ssim accuracy warp_error warp_excess flicker drift drift_psnr strength_ratio psnr_at_cuts cpu_seconds", f, " ")
+    n = split("psnr psnr_inside psnr_outside ssim accuracy warp_error warp_excess warp_error_inside warp_error_outside flicker drift drift_psnr strength_ratio psnr_at_cuts cpu_seconds", f, " ")
     split("frame tokenflow adaflow", s, " ")
     for (i = 1; i <= n; i++) {
         out = ""
@@ -31,24 +31,25 @@ function main_rows(    i, n, f, s, k, out) {
         line(long[f[i]], out)
     }
     print ""
-    head("adaflow less frame, mean", "n psnr accuracy warp_error flicker drift")
+    head("adaflow less frame, mean", "n psnr accuracy warp_error warp_error_inside warp_error_outside flicker drift")
     n = split("fg bg st short long plain cuts occluded", f, " ")
     for (i = 1; i <= n; i++) {
         out = " " (count[f[i], "adaflow"] + 0) " |"
-        for (k = 1; k <= 5; k++)
+        for (k = 1; k <= 7; k++)
             out = out " " show(f[i], "adaflow", part_of(k), "difference") " |"
         line(long[f[i]], out)
     }
 }
-function part_of(k,    f) { split("psnr accuracy warp_error flicker drift", f, " "); return f[k] }
+function part_of(k,    f) { split("psnr accuracy warp_error warp_error_inside warp_error_outside flicker drift", f, " "); return f[k] }
 function why_rows(    i, k, f, out, s, other) {
-    head("mean of " count["all", "frame"] " scenes: frame / adaflow", "psnr accuracy warp_excess flicker drift strength_ratio")
+    head("mean of " count["all", "frame"] " scenes: frame / adaflow", "psnr accuracy warp_error warp_error_inside warp_error_outside flicker drift")
     for (i = 1; i <= settings; i++) {
         s = setting[i]
         if (s !~ /^adaflow/) continue
         other = s; sub(/^adaflow/, "frame", other); out = ""
-        split("psnr accuracy warp_excess flicker drift strength_ratio", f, " ")
-        for (k = 1; k <= 6; k++)
+        if (!(other in seen)) other = "frame"
+        split("psnr accuracy warp_error warp_error_inside warp_error_outside flicker drift", f, " ")
+        for (k = 1; k <= 7; k++)
             out = out " " show("all", other, f[k], "mean") " / " show("all", s, f[k], "mean") " |"
         line(s == "adaflow" ? "as above" : substr(s, 9), out)
     }
@@ -72,6 +73,8 @@ BEGIN {
     long["psnr"] = "PSNR [dB]"; long["psnr_inside"] = "PSNR inside [dB]"
     long["psnr_outside"] = "PSNR outside [dB]"; long["ssim"] = "SSIM"
     long["warp_error"] = "warp error"; long["warp_excess"] = "warp error less the truth's"
+    long["warp_error_inside"] = "warp error inside"
+    long["warp_error_outside"] = "warp error outside"
     long["drift_psnr"] = "drift in PSNR, size [dB]"; long["strength_ratio"] = "strength / the truth's, median"
     long["psnr_at_cuts"] = "PSNR beside cuts [dB]"; long["cpu_seconds"] = "processor seconds"
     long["fg"] = "foreground"; long["bg"] = "background"; long["st"] = "style"

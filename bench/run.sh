@@ -2,7 +2,7 @@
 # Everything that bench/ measures, in one command:
 #     bench/run.sh [--quick] [--clock cpu] [--build DIR] [--python EXE] [-o FOLDER]
 # CSV files, a table and a picture <date>-<vendor>* in FOLDER (bench/results; with --quick,
-# which rehearses everything in some minutes, out/bench). About 18 minutes on two cores;
+# which rehearses everything in some minutes, out/bench). About 16 minutes on two cores;
 # the machine should do nothing else. --python: one with tools/peers/requirements.txt
 # (default: $LT_BENCH_PYTHON or python3); the random networks of SD 1.5's size, 2.1 GB, are
 # made in $LT_BENCH_NETS (default /var/tmp/longtake-nets) once. --clock cpu takes processor
@@ -26,7 +26,7 @@ while [ $# -gt 0 ]; do
         shift
         ;;
     -h | --help)
-        sed -n '2,11s/^# \{0,1\}//p' "$0"
+        sed -n '2,10s/^# \{0,1\}//p' "$0"
         exit 0
         ;;
     *)
@@ -95,7 +95,7 @@ for ((i = 0; i < 30 && load > 10 && quick == 0; i++)); do
     read -r load steal < <(busy)
 done
 say "$load % busy before the start ($steal % stolen); expected: $([ $quick -eq 1 ] &&
-    echo "3 minutes when idle" || echo "18 minutes")"
+    echo "3 minutes when idle" || echo "16 minutes")"
 
 # ---- measure -------------------------------------------------------------------------------
 say "kernels, threads: ${counts[*]}"
@@ -106,6 +106,7 @@ done >"$name-kernels.csv"
 
 say "peers: operations and networks against PyTorch, in turn"
 failed=0
+[ "$clock" = wall ] || export OMP_WAIT_POLICY=passive # waiting would count as work
 OMP_NUM_THREADS=$threads "$python" tools/peers/compare.py --serve "$build/bench/bench_serve" \
     -o "$name-peers.csv" --nets "$nets" --threads "$threads" --best-path "$path" \
     --f32-path "$f32" --bf16-path "$bf16" --clock "$clock" --rounds $rounds \

@@ -58,7 +58,7 @@ typedef lt_status lt_bench_fn(const lt_exec *x, void *arg);
 LT_NODISCARD lt_status lt_bench_measure(const lt_bench *b, int min_runs, lt_bench_fn *fn,
                                         void *arg, lt_bench_times *times);
 
-/* Sort t [n], n >= 1, and summarise it; percentiles are entries, nothing is interpolated. */
+/* Sort t [n], n >= 1, and summarise it; percentiles are entries, none interpolated. */
 lt_bench_times lt_bench_summary(double *t, int n);
 
 typedef struct lt_bench_row {
@@ -75,8 +75,8 @@ const char *lt_bench_unit(lt_bench_kind kind);
 double lt_bench_share(const lt_bench *b, const lt_bench_row *row);
 
 /* CSV, columns:
- *   machine,revision,path,compute,threads,clock,op,shape,median_ms,p10_ms,p90_ms,rate,unit,
- *   roof_share,min_ms,runs
+ *   machine,revision,path,compute,threads,clock,op,shape,median_ms,p10_ms,p90_ms,rate,
+ *   unit,roof_share,min_ms,runs
  * The roof rows have the op `roof` and no times. Check ferror(f). */
 void lt_bench_csv_head(FILE *f);
 void lt_bench_csv_roof(const lt_bench *b, FILE *f);

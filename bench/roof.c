@@ -5,7 +5,8 @@
 #include <time.h>
 
 enum { LOOPS = 2000000, CHAINS = 12, REPEATS = 5 };
-/* Floats an array a thread: more than a cache holds, less than many threads could fill. */
+/* Floats an array a thread: more than a cache holds, but many threads must not fill
+ * the memory. */
 enum { ARRAY_MOST = 16 << 20, ARRAY_LEAST = 1 << 20, ARRAYS_ALL = 64 << 20 };
 
 /* Processor time: a roof is what is possible, whoever else is on the machine. */

@@ -122,7 +122,7 @@ mpirun -n 2 --bind-to none "$build/bench/bench_slim" models/demo/sd 16 20 1 1 "$
 say "whole edits: stages, then 1 rank against 2"
 work=$(mktemp -d "${TMPDIR:-/tmp}/longtake-bench.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-"$build/longtake" synth -q --seed 7 --size 128x128 --frames $frames -o "$work/clip.mp4"
+"$build/longtake" synth -q --seed 7 --size 128x128 --frames $frames -o "$work/clip.mp4" >/dev/null
 cat >"$work/job.yaml" <<EOF
 input:
   path: $work/clip.mp4

@@ -16,7 +16,7 @@
  *   ready                           pack weights
  *   run N                           N runs; ok wall and processor seconds of all
  *   store FILE                      the output, f32 or i32
- *   memory                          ok resident now, most since the last such request [bytes]
+ *   memory                          ok resident now, most since the last `memory` [bytes]
  *   close                           the case
  * It ends at the end of its input. */
 

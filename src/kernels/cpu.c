@@ -111,7 +111,7 @@ lt_status lt_kernels_threads_open(int n, lt_threads **threads)
     return lt_threads_open(threads, n, keep_to_one_thread, NULL);
 }
 
-/* ---- its name ----------------------------------------------------------------------- */
+/* ---- its name ---------------------------------------------------------------------- */
 
 const char *lt_cpu_describe(char *out, size_t size)
 {

@@ -26,7 +26,7 @@ def rounded(rng, *shape, scale=1.0):
     return values.to(torch.bfloat16).float()
 
 
-# ---- operations ------------------------------------------------------------------------
+# ---- operations -----------------------------------------------------------------------
 
 def attention(n_q, n_kv, heads, d, group="attention"):
     def inputs(rng):
@@ -114,7 +114,7 @@ def geglu(pixels, c, batch=2):
                lambda rng: [rounded(rng, batch, pixels, 2 * c)], make)
 
 
-# ---- nets: `make` gets the module in place of a list of weights -------------------------
+# ---- nets: `make` gets the module in place of a list of weights -----------------------
 
 def unet(samples, side, **more):
     def inputs(rng):

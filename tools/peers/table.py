@@ -37,7 +37,7 @@ def table(head, rows):
     return lines + ["| " + " | ".join(r) + " |" for r in rows] + [""]
 
 
-# ---- the bars of issue 6 ----------------------------------------------------------------
+# ---- the bars of issue 6 --------------------------------------------------------------
 
 class Bars:
     """A bar is for one path; measured on another, it is no verdict."""
@@ -127,7 +127,7 @@ class Bars:
                           lambda bar: below == 0)]
 
 
-# ---- the parts of the page ---------------------------------------------------------------
+# ---- the parts of the page ------------------------------------------------------------
 
 def peer_table(rows):
     def percent(x):
@@ -207,9 +207,9 @@ def page(o, data):
                        for r in peaks])
     if slim:
         text += ["## Slimming: one joint step", "",
-                 f"{slim[0]['keyframes']} keyframes, {slim[0]['latent']} latents of a "
-                 "UNet of SD 1.5's size; rows of 2 ranks: the demo model at 16x16, for "
-                 "the bytes.", ""]
+                 f"{slim[0]['keyframes']} keyframes, {slim[0]['latent']} latents, "
+                 f"{'the demo model' if o.quick else 'SD 1.5-size UNet'}; rows of 2 "
+                 "ranks: the demo model at 16x16, for the bytes.", ""]
         text += slim_table(slim)
     if scaling:
         text += [f"## 1 -> {scaling[0]['ranks']} ranks, one thread each", "",
@@ -223,7 +223,7 @@ def page(o, data):
     return "\n".join(text)
 
 
-# ---- picture -----------------------------------------------------------------------------
+# ---- picture --------------------------------------------------------------------------
 
 def label(r):
     names = {"best_match": "arg-max match", "group_norm": "GroupNorm + SiLU",

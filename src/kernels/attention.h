@@ -38,7 +38,7 @@ typedef struct lt_attention_args {
     int heads;
     float scale; /* usually head_dim^-1/2                                              */
     int causal;  /* 1: query i sees keys j <= i (n_q == n_kv, no index)                */
-    /* Index lists: NULL, or per set a list of key rows, ascending, inside [0, n_kv).
+    /* Index lists: NULL, or per set a list of key rows, each once, ascending, in [0, n_kv).
      * n_index[s] may be 0: the set then gets nothing from this call (out = 0). */
     const int32_t *const *index; /* [sets] */
     const int64_t *n_index;      /* [sets] */
@@ -48,9 +48,9 @@ typedef struct lt_attention_args {
 /* Tolerance against the reference (which uses double for sums): f32 2e-5, bf16 2e-2.
  * n_kv = 0 is allowed (out = 0). A NaN in q spoils its own row only. The result of a set
  * has the same bits whatever other sets are in the call.
- * Scratch: one packed copy of k and v (of a set, when sets have their own), at most
- * 512 MiB; none with index lists, for a single tile of queries, or above that size.
- * Errors: SHAPE, ARG (n_values, an index out of range), NOMEM. */
+ * Scratch: one packed copy of k and v (of a set, when sets have keys or lists of their
+ * own), at most 512 MiB; none for a single tile of queries or above that size.
+ * Errors: SHAPE, ARG (n_values, an index out of range or not ascending), NOMEM. */
 typedef lt_status lt_attention_fn(const lt_exec *x, const lt_attention_args *a);
 
 /* out[v] = acc[v] / sum, rows with sum == 0 become 0; out f32 or bf16, shaped like q.

@@ -55,11 +55,18 @@ static lt_status check_index(const lt_attention_args *a, const lt_attention_dims
                 LT_ERR_ARG,
                 "bad index list (attention set %lld): give its length and rows",
                 (long long)s);
-        for (int64_t j = 0; j < a->n_index[s]; j++)
-            if (a->index[s][j] < 0 || a->index[s][j] >= g->n_kv)
+        for (int64_t j = 0; j < a->n_index[s]; j++) {
+            const int32_t row = a->index[s][j];
+            if (row < 0 || row >= g->n_kv)
                 return LT_FAIL(LT_ERR_ARG,
                                "key row %d out of range (attention set %lld): %lld keys",
-                               a->index[s][j], (long long)s, (long long)g->n_kv);
+                               row, (long long)s, (long long)g->n_kv);
+            if (j > 0 && row <= a->index[s][j - 1])
+                return LT_FAIL(LT_ERR_ARG,
+                               "key row %d after %d (attention set %lld): sort the list, "
+                               "each row once",
+                               row, a->index[s][j - 1], (long long)s);
+        }
     }
     return LT_OK;
 }

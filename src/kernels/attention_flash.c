@@ -5,10 +5,11 @@
 
 #include "kernels/kernels.h"
 
-/* Blocks that one packing task takes, and the most bytes of packed keys and values;
- * above it every tile packs the blocks it needs by itself. Neither changes a bit. */
-enum { PACK_BLOCKS = 8 };
-static const size_t packed_limit = (size_t)512 << 20;
+/* The most bytes of packed keys and values: above it every tile packs the blocks it needs
+ * by itself. And those that stay in the second cache: up to it a thread takes the heads of
+ * the same queries one after the other, above it the queries of the same head. Neither
+ * changes a bit. */
+static const size_t packed_limit = (size_t)512 << 20, cached_limit = (size_t)1 << 20;
 
 typedef struct job {
     const lt_flash_path *path;
@@ -17,6 +18,7 @@ typedef struct job {
     int64_t dk, dv;
     int rows;                /* of a tile */
     int64_t q_tiles;         /* tiles of one head of one set */
+    int head_first;          /* tiles count the heads first, then the tiles of a head */
     int own_keys;            /* every set has keys, or a list, of its own */
     int64_t blocks;          /* of the set with the most keys */
     int64_t first_set;       /* sets in this round: all, or one with keys of its own */
@@ -77,18 +79,15 @@ static char *packed_block(const job *b, int64_t head, int64_t block)
     return b->packed + (size_t)(head * b->blocks + block) * b->block_bytes;
 }
 
-static lt_status pack_task(void *arg, int64_t task, int worker)
+/* One block of keys for all heads: whole rows, which the processor reads ahead. */
+static lt_status pack_task(void *arg, int64_t block, int worker)
 {
     const job *b = arg;
     (void)worker;
     const int64_t n_keys = lt_attention_n_keys(b->a, &b->g, b->first_set);
-    const int64_t blocks = count_blocks(b, n_keys);
-    const int64_t tasks = (blocks + PACK_BLOCKS - 1) / PACK_BLOCKS;
-    const int64_t head = task / tasks, first = task % tasks * PACK_BLOCKS;
-    const int64_t end = first + PACK_BLOCKS < blocks ? first + PACK_BLOCKS : blocks;
-    for (int64_t i = first; i < end; i++)
-        pack_block(b, b->first_set, head, i * b->path->keys, keys_left(b, n_keys, i),
-                   packed_block(b, head, i));
+    for (int64_t head = 0; head < b->g.heads; head++)
+        pack_block(b, b->first_set, head, block * b->path->keys,
+                   keys_left(b, n_keys, block), packed_block(b, head, block));
     return LT_OK;
 }
 
@@ -144,8 +143,9 @@ static place place_of(const job *b, int64_t tile)
 {
     const lt_attention_dims *g = &b->g;
     place p;
-    p.first_row = tile % b->q_tiles * b->rows;
-    p.head = tile / b->q_tiles % g->heads;
+    const int64_t q_tile = b->head_first ? tile / g->heads : tile;
+    p.head = b->head_first ? tile % g->heads : tile / b->q_tiles % g->heads;
+    p.first_row = q_tile % b->q_tiles * b->rows;
     p.set = b->first_set + tile / b->q_tiles / g->heads;
     p.rows = (int)(g->n_q - p.first_row < b->rows ? g->n_q - p.first_row : b->rows);
     p.stat = (p.set * g->heads + p.head) * g->n_q + p.first_row;
@@ -254,8 +254,7 @@ static lt_status run(job *b, lt_threads *threads)
     for (int64_t i = 0; i < rounds; i++) {
         b->first_set = i;
         const int64_t blocks = count_blocks(b, lt_attention_n_keys(b->a, g, i));
-        const int64_t tasks = (blocks + PACK_BLOCKS - 1) / PACK_BLOCKS;
-        if (b->packed) LT_TRY(lt_parallel_for(threads, g->heads * tasks, pack_task, b));
+        if (b->packed) LT_TRY(lt_parallel_for(threads, blocks, pack_task, b));
         LT_TRY(lt_parallel_for(threads, g->sets / rounds * g->heads * b->q_tiles,
                                attend_tile, b));
     }
@@ -293,6 +292,7 @@ lt_status lt_flash_attention(const lt_flash_path *path, const lt_exec *x,
 
     job b = new_job(path, a, &g);
     const double bytes = (double)g.heads * (double)b.blocks * (double)b.block_bytes;
+    b.head_first = bytes <= (double)cached_limit;
     const int sets_share = !b.own_keys && g.sets > 1;
     if (bytes > 0 && bytes <= (double)packed_limit && (b.q_tiles > 1 || sets_share)) {
         LT_TRY(LT_TENSOR_NEW(&packed, x->pool, LT_U8, (int64_t)bytes));

@@ -6,7 +6,7 @@
 /* Every table's attention against the reference, and the promises of the header: bits
  * that depend neither on threads nor on the batch nor on a state in between. */
 
-enum { GUARD = 32, MAX_TABLES = 16 };
+enum { GUARD = 32, MAX_TABLES = 16, MAX_SETS = 16 };
 static const float canary = -77.0f;
 
 typedef struct shape {
@@ -16,14 +16,14 @@ typedef struct shape {
     int own_keys; /* 1: keys for every set */
     int n_values;
     int causal;
-    int lists; /* 1: index lists: empty, a part, all, in turn */
+    int lists; /* 1: index lists: empty, a part, all, one key, in turn */
 } shape;
 
 typedef struct problem {
     shape s;
     lt_tensor q, k, v[2];
-    int32_t *list[8];
-    int64_t n_list[8];
+    int32_t *list[MAX_SETS];
+    int64_t n_list[MAX_SETS];
 } problem;
 
 static lt_pool *pool;
@@ -76,7 +76,8 @@ static problem new_problem(shape s, lt_dtype dtype, uint64_t seed)
         p.list[i] = malloc(sizeof(int32_t) * (size_t)(s.n_kv + 1));
         CHECK(p.list[i]);
         for (int64_t j = 0; j < s.n_kv; j++)
-            if (i % 3 == 2 || (i % 3 == 1 && check_rand(&seed) % 3 == 0))
+            if (i % 4 == 2 || (i % 4 == 1 && check_rand(&seed) % 3 == 0) ||
+                (i % 4 == 3 && j == s.n_kv / 2))
                 p.list[i][p.n_list[i]++] = (int32_t)j;
     }
     return p;
@@ -87,7 +88,7 @@ static void free_problem(problem *p)
     lt_tensor_free(&p->q);
     lt_tensor_free(&p->k);
     for (int i = 0; i < 2; i++) lt_tensor_free(&p->v[i]);
-    for (int i = 0; i < 8; i++) free(p->list[i]);
+    for (int i = 0; i < MAX_SETS; i++) free(p->list[i]);
 }
 
 /* An output with canaries behind it; `own` holds the memory. */
@@ -248,7 +249,8 @@ static void run(const lt_kernels *k, lt_threads *threads, const problem *p,
 static const shape bit_shapes[] = {
     { 3, 203, 307, 2, 40, 0, 1, 0, 0 },  { 3, 203, 307, 2, 40, 0, 2, 0, 1 },
     { 2, 390, 260, 1, 64, 1, 1, 0, 0 },  { 2, 199, 199, 2, 33, 0, 1, 1, 0 },
-    { 1, 100, 300, 1, 160, 0, 2, 0, 0 },
+    { 1, 100, 300, 1, 160, 0, 2, 0, 0 }, { 16, 24, 130, 3, 40, 0, 1, 0, 0 },
+    { 16, 9, 50, 2, 32, 1, 1, 0, 1 },    { 2, 250, 260, 1, 512, 1, 1, 0, 1 },
 };
 enum { N_BIT_SHAPES = sizeof(bit_shapes) / sizeof(*bit_shapes) };
 
@@ -448,8 +450,16 @@ static void check_errors(const lt_kernels *k)
     CHECK(lt_pool_used(small) == 0);
     lt_pool_close(&small);
 
+    const int32_t first = p.list[1][0];
     p.list[1][0] = 9;
     CHECK(p.n_list[1] > 0 && k->attention(&x, &good) == LT_ERR_ARG);
+    CHECK(p.n_list[1] > 1);
+    p.list[1][0] = p.list[1][1]; /* twice, then out of order */
+    CHECK(k->attention(&x, &good) == LT_ERR_ARG);
+    p.list[1][0] = 8;
+    CHECK(k->attention(&x, &good) == LT_ERR_ARG);
+    p.list[1][0] = first;
+    CHECK(k->attention(&x, &good) == LT_OK);
     lt_tensor_free(&out);
     free_problem(&p);
 }

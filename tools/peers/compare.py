@@ -204,13 +204,13 @@ class Comparison:
                 some = [r for r in listed if r.net == part and dtype in r.dtypes]
                 if not some:
                     continue
-                peaks = ({r.op: peaks(self.o, self.side(dtype), r, dtype) for r in some}
-                         if part == "v" else {})
+                memory = ({r.op: peaks(self.o, self.side(dtype), r, dtype)
+                           for r in some} if part == "v" else {})
                 side = self.side(dtype)
                 side.ask("model", self.o.nets, part)
                 net = torch_net(self.o.nets, part, DTYPES[dtype])
                 for row in some:
-                    self.row(row, dtype, side, net, truths, peaks.get(row.op))
+                    self.row(row, dtype, side, net, truths, memory.get(row.op))
                 del net
                 gc.collect()
                 side.close()

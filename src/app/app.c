@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "app/libraries.h"
 #include "app/version.h"
 
 const char *lt_app_version(void) { return LT_VERSION " (git " LT_REVISION ")"; }
@@ -50,20 +51,33 @@ lt_status lt_app_threads(const lt_cli *cli, int *threads)
     return LT_OK;
 }
 
+static void name_libraries(char *text, size_t cap)
+{
+    lt_library list[LT_N_LIBRARIES];
+    const int n = lt_libraries(list);
+    size_t used = 0;
+    for (int i = 0; i < n && used < cap; i++)
+        if (list[i].version[0])
+            used += (size_t)snprintf(text + used, cap - used, "%s%s %s", used ? ", " : "",
+                                     list[i].name, list[i].version);
+}
+
 lt_run_env lt_app_env(const lt_app *app)
 {
     const char *restart = getenv("SLURM_RESTART_COUNT");
-    return (lt_run_env){ .comm = app->comm,
-                         .log = app->log,
-                         .progress = app->progress,
-                         .stop = app->stop,
-                         .owner = { .slurm_job = getenv("SLURM_JOB_ID"),
-                                    .slurm_restart =
-                                        restart ? strtoll(restart, NULL, 10) : 0 },
-                         .tool_version = lt_app_version(),
-                         .fresh = app->cli.fresh,
-                         .allow_path_change = app->cli.allow_path_change,
-                         .hold_isa = 1 };
+    lt_run_env env = { .comm = app->comm,
+                       .log = app->log,
+                       .progress = app->progress,
+                       .stop = app->stop,
+                       .owner = { .slurm_job = getenv("SLURM_JOB_ID"),
+                                  .slurm_restart =
+                                      restart ? strtoll(restart, NULL, 10) : 0 },
+                       .tool_version = lt_app_version(),
+                       .fresh = app->cli.fresh,
+                       .allow_path_change = app->cli.allow_path_change,
+                       .hold_isa = 1 };
+    name_libraries(env.libraries, sizeof(env.libraries));
+    return env;
 }
 
 /* ---- signals ----------------------------------------------------------------------- */

@@ -454,6 +454,7 @@ static lt_status make_facts(lt_run *r, const lt_run_env *env, const findings *f,
 {
     lt_status st = LT_OK;
     LT_TRY(lt_facts_set(facts, "tool_version", env->tool_version));
+    if (env->libraries[0]) LT_TRY(lt_facts_set(facts, "libraries", env->libraries));
     LT_TRY(lt_facts_set(facts, "cpu_path", lt_cpu_path_name(f->path)));
     LT_TRY(lt_facts_set(facts, "compute", lt_dtype_name(r->x.k->compute)));
     LT_TRY(lt_facts_set(facts, "input_sha256", f->input_sha256));

@@ -14,6 +14,7 @@ typedef struct lt_run_env {
     const lt_stop *stop;
     lt_job_owner owner;
     const char *tool_version;  /* "0.1.0 (git 1a2b3c4)" */
+    char libraries[512];       /* "FFmpeg 5.1, HDF5 1.10.8"; "" = not said */
     int fresh;                 /* --fresh */
     int resume_only;           /* `resume DIR`: the folder must exist */
     int allow_path_change;     /* --allow-path-change */

@@ -24,7 +24,7 @@ cp "$PAGE" first.html
 has 'a &lt;b&gt;dog&lt;/b&gt; &amp; &quot;cat&quot;'
 has 'data:video/mp4;base64,'
 for part in 'Source above edit' 'Clips and keyframes' 'Correspondences and slimming' \
-    'Slimming kept 50.0 %' 'Time and memory' 'Command and versions' 'attention.kv_budget'; do
+    'Slimming kept 50.0 %' 'Time and memory' 'Command and versions' 'attention.kv_budget' 'HDF5 '; do
     has "$part"
 done
 [ "$(grep -o 'data:image/jpeg' "$PAGE" | wc -l)" -eq $((1 + 24 + 3 + 4)) ] || fail "pictures"

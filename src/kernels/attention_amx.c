@@ -64,9 +64,9 @@ static inline void weigh_row(lt_flash_tile *t, int r, const float *s, uint16_t *
     if (seen == 0)
         for (int i = 0; i < 8; i++) x[i] = _mm512_setzero_ps();
     else if (seen == KEYS)
-        weigh(t, r, x, 8, KEYS, 0);
+        weigh(t, r, x, 8, KEYS);
     else
-        weigh(t, r, x, 8, seen, 0);
+        weigh(t, r, x, 8, seen);
     LT_UNROLL
     for (int i = 0; i < 8; i += 2) store_weights(w + 16 * i, x[i], x[i + 1]);
 }
@@ -102,13 +102,14 @@ static void block(lt_flash_tile *t, const void *k, const void *const *v,
 
 static void begin(lt_flash_tile *t)
 {
-    (void)t;
+    t->mode = _mm_getcsr();
+    _mm_setcsr(t->mode | _MM_FLUSH_ZERO_ON); /* tiny weights cost much, change nothing */
     lt_tiles_begin();
 }
 static void end(lt_flash_tile *t)
 {
-    (void)t;
     lt_tiles_end();
+    _mm_setcsr(t->mode);
 }
 
 static const lt_flash_path amx_bf16 = { .keys = KEYS,

@@ -2,39 +2,27 @@
 #define LT_KERNELS_ATTENTION_AMX_ROWS_H
 
 #include <float.h>
+#include <math.h>
 
 #include "kernels/score_amx.h"
 
 /* The vector part of attention_amx.c: packing of values and the softmax of a row. */
 
-/* 2^x for x <= 0 and NaN; below 2^-126 it stays there. Relative error 1e-7, or 1e-4
- * where a bf16 follows; 2^0 is 1. */
-LT_INLINE __m512 exp2_neg(__m512 x, int fine)
+/* 2^x for x <= 0, -inf and NaN. Relative error 1e-4: a bf16 follows; 2^0 is 1. */
+LT_INLINE __m512 exp2_neg(__m512 x)
 {
-    x = _mm512_max_ps(_mm512_set1_ps(-126.0f), x); /* this order keeps NaN */
-    const __m512 magic = _mm512_set1_ps(12582912.0f);
-    const __m512 n = _mm512_sub_ps(_mm512_add_ps(x, magic), magic);
-    const __m512 f = _mm512_sub_ps(x, n);
-    __m512 p;
-    if (fine) {
-        p = _mm512_set1_ps(1.32647273e-3f);
-        p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(9.67151299e-3f));
-        p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(5.55073358e-2f));
-        p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.240222424f));
-        p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.693147004f));
-    } else {
-        p = _mm512_set1_ps(5.50089329e-2f);
-        p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.242210954f));
-        p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.693282902f));
-    }
+    const __m512 f = _mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+    __m512 p = _mm512_set1_ps(7.70670399e-2f);
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.227644995f));
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.695116758f));
     p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(1.0f));
-    return _mm512_scalef_ps(p, n);
+    return _mm512_scalef_ps(p, x); /* takes the floor of x */
 }
 
 /* A larger score came up in row r: scale down what was summed so far. */
 static inline void raise_max(lt_flash_tile *t, int r, float top)
 {
-    const __m512 keep = exp2_neg(_mm512_set1_ps(t->max[r] - top), 1);
+    const __m512 keep = _mm512_set1_ps(exp2f(t->max[r] - top));
     float *sum = t->sum + r * LT_FLASH_LANES;
     t->max[r] = top;
     _mm512_store_ps(sum, _mm512_mul_ps(keep, _mm512_load_ps(sum)));
@@ -46,9 +34,8 @@ static inline void raise_max(lt_flash_tile *t, int r, float top)
 }
 
 /* Turn the scores x of row r into weights and account for them. Of the 16 * nv keys the
- * row sees the first n, n >= 1; the others weigh 2^-126, which is nothing beside the 1 of
- * the largest. */
-LT_INLINE void weigh(lt_flash_tile *t, int r, __m512 *x, int nv, int n, int fine)
+ * row sees the first n, n >= 1; the others weigh 0. */
+LT_INLINE void weigh(lt_flash_tile *t, int r, __m512 *x, int nv, int n)
 {
     const __m512 factor = _mm512_set1_ps(t->factor);
     if (n < 16 * nv) {
@@ -70,8 +57,7 @@ LT_INLINE void weigh(lt_flash_tile *t, int r, __m512 *x, int nv, int n, int fine
 
     const __m512 max = _mm512_set1_ps(t->max[r]);
     LT_UNROLL
-    for (int i = 0; i < nv; i++)
-        x[i] = exp2_neg(_mm512_fmsub_ps(x[i], factor, max), fine);
+    for (int i = 0; i < nv; i++) x[i] = exp2_neg(_mm512_fmsub_ps(x[i], factor, max));
 
     LT_UNROLL
     for (int i = 0; i < nv; i++) top[i] = x[i];

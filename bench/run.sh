@@ -51,7 +51,7 @@ fi
 
 # ---- build, and what can run here ----------------------------------------------------------
 cmake -G Ninja -B "$build" -S "$top" -DCMAKE_BUILD_TYPE=Release >/dev/null
-ninja -C "$build" longtake bench_kernels bench_serve bench_slim >&2
+ninja -C "$build" longtake bench_kernels bench_serve bench_slim bench_threading >&2
 "$python" -c 'import torch, diffusers, transformers' || {
     echo "run.sh: $python lacks torch or diffusers: pip install -r" \
         "tools/peers/requirements.txt, and give --python" >&2
@@ -103,6 +103,9 @@ for t in "${counts[@]}"; do
     "$build/bench/bench_kernels" auto "$t" $kernel_seconds "$clock" |
         if [ "$t" -eq "${counts[0]}" ]; then cat; else tail -n +2; fi
 done >"$name-kernels.csv"
+
+say "one thread a tile against the library's own threads"
+"$build/bench/bench_threading" "$threads" "$rounds" "$clock" >"$name-threading.csv"
 
 say "peers: operations and networks against PyTorch, in turn"
 failed=0

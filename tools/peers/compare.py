@@ -116,6 +116,7 @@ class Comparison:
         n = self.warm(side, call) if row.warm and not aside else 1
         times = [[], []]
         for _ in range(2 if aside else row.rounds or self.o.rounds):
+            time.sleep(0.005)  # OpenMP's threads spin for a while
             times[0].append(side.run(n))
             wall, cpu, result = timed(call, n)
             times[1].append((wall, cpu))

@@ -3,7 +3,7 @@
 
     table.py FOLDER <date>-<vendor> --path PATH [--busy %] [--stolen %] [--seconds S]
 
-Reads FOLDER/<date>-<vendor>-<path>-{peers,kernels,slim,scaling,edit}.csv (those that are
+Reads FOLDER/<date>-<vendor>-<path>-*.csv (those that are
 there) and writes FOLDER/<date>-<vendor>.md and .svg."""
 
 import argparse
@@ -42,8 +42,9 @@ def table(head, rows):
 class Bars:
     """A bar is for one path; measured on another, it is no verdict."""
 
-    def __init__(self, path, peers, slim, scaling):
-        self.path, self.peers, self.slim, self.scaling = path, peers, slim, scaling
+    def __init__(self, path, data):
+        self.path, self.peers, self.slim = path, data["peers"], data["slim"]
+        self.scaling, self.threading = data["scaling"], data["threading"]
         self.dtype = "bf16" if path.endswith("bf16") else "f32"
 
     def ratios(self, dtype=None, **want):
@@ -90,7 +91,22 @@ class Bars:
             {"any": ("<= 450 MB", 450)},
             f"{peak[0]['peak_mb']} MB (torch {peak[0]['peer_peak_mb']})" if peak else None,
             lambda bar: float(peak[0]["peak_mb"]) <= bar))
-        return out + self.slim_lines() + self.scaling_line() + self.f32_line()
+        return (out + self.slim_lines() + self.scaling_line() +
+                self.threading_line("16", "block of 16 frames", 3, 5) +
+                self.threading_line("1", "a single frame", 15, 20) + self.f32_line())
+
+    def threading_line(self, frames, name, zen4, amx):
+        rows = [r for r in self.threading if r["frames"] == frames]
+        bars = {"avx512_bf16": (f"<= {zen4} % loss", zen4),
+                "amx_bf16": (f"<= {amx} % loss", amx)}
+        if not rows:
+            return [self.line(f"one thread a tile, {name}", bars, None, None)]
+        price = 100 * float(rows[-1]["price"])
+        worst = max(rows[:-1], key=lambda r: float(r["price"]))
+        return [self.line(
+            f"one thread a tile against the library's threads, {name}", bars,
+            f"{price:+.1f} % (geometric mean; most {100 * float(worst['price']):+.0f} %: "
+            f"{worst['op']} {worst['shape']})", lambda bar: price <= bar)]
 
     def slim_lines(self):
         out = []
@@ -189,7 +205,7 @@ def page(o, data):
         text += [f"**FAILED: the results of {wrong} rows disagree.**", ""]
     text += [roofs(data["kernels"]), "", "## Bars of issue 6", ""]
     text += table(["figure", "bar", "measured", ""],
-                  Bars(o.path, peers, slim, scaling).lines())
+                  Bars(o.path, data).lines())
     text += ["Ratio: time of torch / time of ours, medians of runs in turn. Share of the "
              "roof: of multiply-adds in registers, or of the triad over memory (what fits "
              "a cache may exceed it). Errors: against torch in f32 on the same numbers.",
@@ -211,6 +227,12 @@ def page(o, data):
                  f"{'the demo model' if o.quick else 'SD 1.5-size UNet'}; rows of 2 "
                  "ranks: the demo model at 16x16, for the bytes.", ""]
         text += slim_table(slim)
+    if data["threading"]:
+        text += ["## One thread a tile against the library's own threads", ""]
+        text += table(["frames", "operation", "shape", "ours ms", "library ms", "price"],
+                      [[r["frames"], r["op"], r["shape"], r["ours_ms"], r["library_ms"],
+                        f"{100 * float(r['price']):+.1f} %"]
+                       for r in data["threading"]])
     if scaling:
         text += [f"## 1 -> {scaling[0]['ranks']} ranks, one thread each", "",
                  f"`models/demo/sd` on a rendered clip, medians of {scaling[0]['rounds']} "
@@ -287,7 +309,7 @@ def main():
     p.add_argument("--quick", action="store_true")
     o = p.parse_args()
     data = {what: read(o.folder, o.base, o.path, what)
-            for what in ("peers", "kernels", "slim", "scaling", "edit")}
+            for what in ("peers", "kernels", "slim", "scaling", "threading", "edit")}
     if not data["peers"] and not data["kernels"]:
         p.error(f"no {o.base}-{o.path}-*.csv in {o.folder}")
     (o.folder / f"{o.base}.md").write_text(page(o, data))

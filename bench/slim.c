@@ -221,7 +221,7 @@ static void print(setup *s, int rounds)
 static lt_status measure(setup *s, int rounds)
 {
     lt_status st = LT_OK;
-    LT_TRY(step(s, &s->v[0], -1)); /* packs the weights */
+    LT_TRY(step(s, &s->v[VARIANTS - 1], -1)); /* packs the weights */
     for (int r = 0; r < rounds; r++)
         for (int i = 0; i < VARIANTS; i++) LT_TRY(step(s, &s->v[i], r));
     for (int i = 0; i < VARIANTS; i++) LT_TRY(total_bytes(s, &s->v[i]));

@@ -1,6 +1,6 @@
 # Figures of the runs, for groups of scenes and every setting: one row a figure.
-#   n            scenes that both this setting and the reference have finished; of methods
-#                (reference frame): that all of them have
+#   n            scenes that both this setting and the reference have finished; of the
+#                suite main: that all methods have
 #   mean, median over these scenes
 #   difference   mean of this setting's figure less the reference's on the same scene
 #   median_difference
@@ -77,7 +77,7 @@ NR == 1 { for (i = 1; i <= NF; i++) name_of[i] = $i; columns = NF; next }
 END {
     for (i = 1; i <= scenes; i++) {
         complete[scene[i]] = 1
-        for (k = 1; k <= settings && reference == "frame"; k++)
+        for (k = 1; k <= settings && cell[2, "suite"] == "main"; k++)
             if (!at[scene[i], setting[k]]) complete[scene[i]] = 0
     }
     print "group,setting,figure,n,mean,median,difference,median_difference,better,worse"

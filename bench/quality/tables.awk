@@ -41,16 +41,22 @@ function main_rows(    i, n, f, s, k, out) {
     }
 }
 function part_of(k,    f) { split("psnr accuracy warp_error warp_error_inside warp_error_outside flicker drift", f, " "); return f[k] }
-function why_rows(    i, k, f, out, s, other) {
-    head("mean of " count["all", "frame"] " scenes: frame / adaflow", "psnr accuracy warp_error warp_error_inside warp_error_outside flicker drift")
+# The reference on the same scenes, and the setting.
+function beside(g, s, f,    v, d) {
+    v = value[g, s, f, "mean"]; d = value[g, s, f, "difference"]
+    if (v == "" || d == "") return "-"
+    value[g, s, f, "other"] = v - d
+    return show(g, s, f, "other") " / " show(g, s, f, "mean")
+}
+function why_rows(    i, k, f, out, s) {
+    head("mean, frame / adaflow", "n psnr accuracy warp_error warp_error_inside warp_error_outside flicker drift")
     for (i = 1; i <= settings; i++) {
         s = setting[i]
         if (s !~ /^adaflow/) continue
-        other = s; sub(/^adaflow/, "frame", other); out = ""
-        if (!(other in seen)) other = "frame"
+        out = " " (count["all", s] + 0) " |"
         split("psnr accuracy warp_error warp_error_inside warp_error_outside flicker drift", f, " ")
         for (k = 1; k <= 7; k++)
-            out = out " " show("all", other, f[k], "mean") " / " show("all", s, f[k], "mean") " |"
+            out = out " " beside("all", s, f[k]) " |"
         line(s == "adaflow" ? "as above" : substr(s, 9), out)
     }
 }

@@ -268,7 +268,7 @@ static job new_job(const lt_flash_path *path, const lt_attention_args *a,
     job b = { .path = path, .a = a, .g = *g };
     b.dk = round_up(g->d, path->dk_align);
     b.dv = round_up(g->d, path->dv_align);
-    b.rows = g->d <= 128 ? path->rows : path->rows / 2;
+    b.rows = g->d <= 128 || path->lanes ? path->rows : path->rows / 2;
     b.q_tiles = (g->n_q + b.rows - 1) / b.rows;
     b.k_bytes = (size_t)path->keys * (size_t)b.dk * (size_t)path->elem;
     b.v_bytes = (size_t)path->keys * (size_t)b.dv * (size_t)path->elem;

@@ -124,7 +124,7 @@ static lt_status write_picture(const lt_run *r, const lt_tensor *source,
 static lt_status check_picture(const lt_config *cfg, const char *path)
 {
     const char *dot = strrchr(path, '.');
-    struct stat a, b;
+    struct stat a;
     if (!dot || strcasecmp(dot, ".png") != 0)
         return LT_FAIL(LT_ERR_CONFIG,
                        "a preview is a PNG picture (%s): end the name in .png", path);
@@ -132,7 +132,7 @@ static lt_status check_picture(const lt_config *cfg, const char *path)
     if (!S_ISREG(a.st_mode))
         return LT_FAIL(LT_ERR_CANTCREAT, "the output is not a file (%s): name a file",
                        path);
-    if (stat(cfg->input.path, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+    if (lt_file_is_same(path, cfg->input.path))
         return LT_FAIL(LT_ERR_CONFIG,
                        "the picture would replace the input (%s): give "
                        "another --output",

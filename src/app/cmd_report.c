@@ -13,21 +13,17 @@ static lt_status print_path(const lt_app *app, const char *path, size_t bytes)
     return LT_OK;
 }
 
-/* What --film and --sheet ask for. */
-static lt_status write_files(const lt_app *app, const lt_report_args *a)
+/* Where --film or --sheet writes; "" without it. The job's own films stay. */
+static lt_status take_path(const char *text, const lt_config *cfg, char path[LT_PATH_MAX])
 {
-    lt_status st = LT_OK;
-    char path[LT_PATH_MAX];
-    if (app->cli.report.film) {
-        LT_TRY(lt_path_absolute(NULL, app->cli.report.film, path));
-        LT_TRY(lt_report_film(a, path));
-    }
-    if (app->cli.report.sheet) {
-        LT_TRY(lt_path_absolute(NULL, app->cli.report.sheet, path));
-        LT_TRY(lt_report_sheet(a, path));
-    }
-cleanup:
-    return st;
+    path[0] = '\0';
+    const lt_status st = text ? lt_path_absolute(NULL, text, path) : LT_OK;
+    if (st != LT_OK || !text) return st;
+    if (lt_file_is_same(path, cfg->input.path) || lt_file_is_same(path, cfg->output.path))
+        return LT_FAIL(LT_ERR_USAGE,
+                       "this would replace a film of the job (%s): give another name",
+                       path);
+    return LT_OK;
 }
 
 static lt_status write_page(const lt_report_args *a, char *path, size_t *bytes)
@@ -47,9 +43,11 @@ cleanup:
 static lt_status write_report(lt_app *app, const lt_request *q)
 {
     lt_status st = LT_OK;
-    char path[LT_PATH_MAX];
+    char path[LT_PATH_MAX], film[LT_PATH_MAX], sheet[LT_PATH_MAX];
     size_t bytes = 0;
     lt_job *job = NULL;
+    LT_TRY(take_path(app->cli.report.film, &q->cfg, film));
+    LT_TRY(take_path(app->cli.report.sheet, &q->cfg, sheet));
     LT_TRY(lt_job_open(&job, q->job_dir, &(lt_job_options){ .mode = LT_JOB_READ }));
     const lt_report_args a = { .job = job,
                                .cfg = &q->cfg,
@@ -57,7 +55,8 @@ static lt_status write_report(lt_app *app, const lt_request *q)
                                .command = "longtake",
                                .log = app->log };
     LT_TRY(write_page(&a, path, &bytes));
-    LT_TRY(write_files(app, &a));
+    if (film[0]) LT_TRY(lt_report_film(&a, film));
+    if (sheet[0]) LT_TRY(lt_report_sheet(&a, sheet));
     LT_TRY(print_path(app, path, bytes));
 cleanup:
     if (lt_job_close(&job) != LT_OK && st == LT_OK) st = LT_ERR_IO;

@@ -361,6 +361,13 @@ bool lt_file_exists(const char *path)
     return lstat(path, &s) == 0;
 }
 
+bool lt_file_is_same(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
+           x.st_ino == y.st_ino;
+}
+
 bool lt_folder_exists(const char *path)
 {
     struct stat s;

@@ -61,6 +61,8 @@ LT_NODISCARD lt_status lt_file_size(const char *path, int64_t *bytes);
 
 bool lt_file_exists(const char *path);   /* a file, a folder, anything */
 bool lt_folder_exists(const char *path); /* a folder                   */
+/* Both are there and are one file or folder, whatever the names. */
+bool lt_file_is_same(const char *a, const char *b);
 
 /* Remove a file; one that is not there is no error. Errors: IO. */
 LT_NODISCARD lt_status lt_file_remove(const char *path);

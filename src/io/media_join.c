@@ -294,7 +294,7 @@ cleanup:
 
 static lt_status check_place(const lt_media_output *o)
 {
-    struct stat a, b;
+    struct stat a;
     char folder[LT_PATH_MAX];
     const lt_status st = lt_path_folder(o->path, folder);
     if (st != LT_OK) return st;
@@ -308,7 +308,7 @@ static lt_status check_place(const lt_media_output *o)
     if (!S_ISREG(a.st_mode))
         return LT_FAIL(LT_ERR_CANTCREAT, "the output is %s (%s): name a file",
                        S_ISDIR(a.st_mode) ? "a folder" : "a device or a pipe", o->path);
-    if (o->source && !stat(o->source, &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+    if (o->source && lt_file_is_same(o->path, o->source))
         return LT_FAIL(LT_ERR_CONFIG,
                        "the output would replace the input (output.path %s): "
                        "give another name",

@@ -129,6 +129,11 @@ shape() {
 [ "$(shape sheet.jpg)" = 540,100,1 ] || fail "the sheet is $(shape sheet.jpg)"
 refused 64 'not a picture' "$LONGTAKE" report out.job --sheet sheet.gif
 refused 78 'avi' "$LONGTAKE" report out.job --film side.avi
+ln -s clip.mp4 link.mp4
+cp clip.mp4 clip.was
+refused 64 'would replace a film' "$LONGTAKE" report out.job --film link.mp4
+refused 64 'would replace a film' "$LONGTAKE" report out.job --film out.mp4
+cmp clip.mp4 clip.was || fail "the source was replaced"
 if [ -e sheet.gif ] || [ -e side.avi ]; then fail "a refused file was made"; fi
 
 # a mask

@@ -42,7 +42,11 @@ static void test_write_read(void)
     CHECK(lt_file_write(in(dir, "file/x"), "a", 1, NULL) == LT_ERR_CANTCREAT);
     CHECK(lt_folder_make(in(dir, "taken")) == LT_OK);
     CHECK(lt_file_write(in(dir, "taken"), "a", 1, NULL) == LT_ERR_CANTCREAT);
+    CHECK(symlink("file", in(dir, "link")) == 0);
+    CHECK(lt_file_is_same(path, in(dir, "link")) && lt_file_is_same(path, path));
+    CHECK(!lt_file_is_same(path, dir) && !lt_file_is_same(path, in(dir, "none")));
     CHECK(lt_file_remove(path) == LT_OK && lt_file_remove(path) == LT_OK);
+    CHECK(!lt_file_is_same(path, path)); /* nothing is there */
     CHECK(!lt_file_exists(path));
 }
 

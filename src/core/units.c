@@ -133,7 +133,7 @@ const char *lt_bytes_about(int64_t bytes, char buf[LT_UNIT_TEXT_MAX])
     static const char *const units[] = { "KiB", "MiB", "GiB", "TiB" };
     double v = (double)bytes / 1024;
     int u = 0;
-    for (; u < 3 && v >= 1000; u++) v /= 1024;
+    for (; u < 3 && v >= 999.5; u++) v /= 1024; /* would round to 1e+03 */
     snprintf(buf, LT_UNIT_TEXT_MAX, "%.3g %s", v, units[u]);
     return bytes < 0 ? strcpy(buf, "not known") : buf;
 }

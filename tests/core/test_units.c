@@ -87,6 +87,8 @@ static void test_bytes(void)
     CHECK(!strcmp(lt_bytes_about(4375536, buf), "4.17 MiB"));
     CHECK(!strcmp(lt_bytes_about(0, buf), "0 KiB"));
     CHECK(!strcmp(lt_bytes_about(1000 << 20, buf), "0.977 GiB"));
+    CHECK(!strcmp(lt_bytes_about(1023180, buf), "999 KiB"));   /* 999.2 */
+    CHECK(!strcmp(lt_bytes_about(1023693, buf), "0.976 MiB")); /* 999.7 */
     CHECK(!strcmp(lt_bytes_about(-1, buf), "not known"));
 }
 

@@ -7,9 +7,10 @@
 /* Recorded self-attention of keyframes: what propagation gathers from.
  *
  * For each site what to_out returned (before the residual), and, where frames are matched
- * during the edit, the source branch's normalised inputs as unit rows; where frames attend
- * to keyframes, the keys and values, too; all in the compute dtype. Reused from step to step. Frames are the own keyframes, 0 .. n - 1; frame
- * -1 is the keyframe in front of them, received from the rank that holds it. */
+ * during the edit, the source branch's normalised inputs as unit rows; where frames
+ * attend to keyframes, the keys and values, too; all in the compute dtype. Reused from
+ * step to step. Frames are the own keyframes, 0 .. n - 1; frame -1 is the keyframe in
+ * front of them, received from the rank that holds it (of it only out and rows). */
 typedef struct lt_recorded_site {
     lt_batch batch;   /* the branches and frames that were live at the site */
     lt_tensor out;    /* [n_branches * n_frames, h*w, channels], empty until recorded */

@@ -289,21 +289,12 @@ cleanup:
 static lt_status injected_site(lt_extended *e, const lt_attention_call *call)
 {
     lt_status st = LT_OK;
-    lt_tensor q = { 0 }, k = { 0 }, v = { 0 }, out = { 0 };
+    lt_tensor q = { 0 }, k = { 0 }, v = { 0 };
     const lt_batch *b = call->batch;
     LT_TRY(lt_branch_project(call, LT_Q, 0, &q));
     LT_TRY(lt_branch_project(call, LT_K, 0, &k));
     LT_TRY(lt_branch_project(call, LT_V, 0, &v));
-    LT_TRY(lt_site_tensor(call, b->n_frames, &out));
-    const lt_attention_args a = { .q = &q,
-                                  .k = &k,
-                                  .v = { &v },
-                                  .out = { &out },
-                                  .n_values = 1,
-                                  .heads = call->site->heads,
-                                  .scale = call->site->scale };
-    LT_TRY(call->x->k->attention(call->x, &a));
-    LT_TRY(lt_site_output(call, &out, 0, b->n_frames));
+    LT_TRY(lt_branch_attend(call, 0, &q, &k, &v));
     for (int i = 1; i < b->n_branches; i += LT_MAX_VALUES)
         LT_TRY(joint_branches(e, call, &q, &k, i,
                               (int)min64(b->n_branches - i, LT_MAX_VALUES)));
@@ -311,7 +302,6 @@ cleanup:
     lt_tensor_free(&q);
     lt_tensor_free(&k);
     lt_tensor_free(&v);
-    lt_tensor_free(&out);
     return st;
 }
 

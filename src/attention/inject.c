@@ -84,6 +84,27 @@ lt_status lt_branch_project(const lt_attention_call *call, lt_projection which,
     return LT_OK;
 }
 
+lt_status lt_branch_attend(const lt_attention_call *call, int position,
+                           const lt_tensor *q, const lt_tensor *k, const lt_tensor *v)
+{
+    lt_status st = LT_OK;
+    const int64_t n = call->batch->n_frames;
+    lt_tensor out = { 0 };
+    LT_TRY(lt_site_tensor(call, n, &out));
+    const lt_attention_args a = { .q = q,
+                                  .k = k,
+                                  .v = { v },
+                                  .out = { &out },
+                                  .n_values = 1,
+                                  .heads = call->site->heads,
+                                  .scale = call->site->scale };
+    LT_TRY(call->x->k->attention(call->x, &a));
+    LT_TRY(lt_site_output(call, &out, position * n, n));
+cleanup:
+    lt_tensor_free(&out);
+    return st;
+}
+
 /* ---- each frame alone -------------------------------------------------------------- */
 
 enum { MAX_SETS = LT_MAX_VALUES };

@@ -60,4 +60,10 @@ LT_NODISCARD lt_status lt_branch_project(const lt_attention_call *call,
 LT_NODISCARD lt_status lt_site_tensor(const lt_attention_call *call, int64_t n_frames,
                                       lt_tensor *t);
 
+/* Attention of q [n_frames, h*w, channels] over k and v (as many frames, or one for all),
+ * and to_out, into a branch's rows of call->out.  Errors: NOMEM, those of the kernel. */
+LT_NODISCARD lt_status lt_branch_attend(const lt_attention_call *call, int position,
+                                        const lt_tensor *q, const lt_tensor *k,
+                                        const lt_tensor *v);
+
 #endif

@@ -124,27 +124,17 @@ static lt_status attend_keyframe(const lt_propagate *p, const lt_attention_call 
     const int source = lt_batch_find(b, LT_BRANCH_SOURCE);
     const int injected = source >= 0 && lt_inject_site(p->inject, call->site);
     const int site = call->site->index, from = injected ? source : position;
-    lt_tensor q = { 0 }, k = { 0 }, v = { 0 }, out = { 0 };
+    lt_tensor q = { 0 }, k = { 0 }, v = { 0 };
     LT_TRY(lt_branch_project(call, LT_Q, from, &q));
     LT_TRY(
         lt_attention_cache_keys(p->cache, site, b->branch[from], p->keyframe, &k, NULL));
     LT_TRY(lt_attention_cache_keys(p->cache, site, b->branch[position], p->keyframe, NULL,
                                    &v));
-    LT_TRY(lt_site_tensor(call, b->n_frames, &out));
-    const lt_attention_args a = { .q = &q,
-                                  .k = &k,
-                                  .v = { &v },
-                                  .out = { &out },
-                                  .n_values = 1,
-                                  .heads = call->site->heads,
-                                  .scale = call->site->scale };
-    LT_TRY(call->x->k->attention(call->x, &a));
-    LT_TRY(lt_site_output(call, &out, position * b->n_frames, b->n_frames));
+    LT_TRY(lt_branch_attend(call, position, &q, &k, &v));
 cleanup:
     lt_tensor_free(&q);
     lt_tensor_free(&k);
     lt_tensor_free(&v);
-    lt_tensor_free(&out);
     return st;
 }
 

@@ -72,9 +72,9 @@ typedef struct lt_slim_args {
     int64_t tokens[8];             /* S of each grid */
     lt_slim_features_fn *features; /* not called with `random` */
     void *ctx;
-    const lt_random
-        *random; /* of shared: the stream to draw from, anew for each grid; NULL:
-                              * by similarity */
+    /* The stream that a shared list is drawn from, anew for each grid; NULL: the list
+     * is chosen by similarity. */
+    const lt_random *random;
 } lt_slim_args;
 
 /* Make the lists. Every rank makes its own: the shared list needs all query keyframes,

@@ -28,7 +28,8 @@ lt_grids lt_match_grids(const lt_run *r);
 LT_NODISCARD lt_status lt_stage_match(lt_run *r, int64_t segment);
 
 /* Read the matches of a block to one keyframe: match[g] becomes [n, h*w] i32, and
- * similarity[g] (or NULL) [n, h*w] f32, the caller's (free each).  Errors: INTERNAL (the keyframe has no row). */
+ * similarity[g] (or NULL) [n, h*w] f32 in [0, 1], the caller's (free each).
+ * Errors: INTERNAL (the keyframe has no row). */
 LT_NODISCARD lt_status lt_match_read(lt_run *r, int64_t block, int64_t keyframe,
                                      const lt_grids *grids, lt_tensor *match,
                                      lt_tensor *similarity, int64_t *bytes_read);

@@ -58,9 +58,10 @@ static lt_status conv_output_check(const lt_conv_args *a)
 {
     const lt_conv *w = a->w;
     const lt_tensor *in = a->in, *out = a->out;
+    const int64_t times = a->upsample ? 2 : 1;
     if (out->ndim != 4 || out->shape[0] != in->shape[0] || out->shape[3] != w->c_out ||
-        out->shape[1] != lt_conv_out_h(w, in->shape[1]) ||
-        out->shape[2] != lt_conv_out_w(w, in->shape[2]))
+        out->shape[1] != lt_conv_out_h(w, times * in->shape[1]) ||
+        out->shape[2] != lt_conv_out_w(w, times * in->shape[2]))
         return bad("conv", "output is [n, oh, ow, c_out]");
     if (out->dtype != in->dtype && out->dtype != LT_F32)
         return bad("conv", "output has the dtype of the input, or f32");
@@ -81,7 +82,10 @@ lt_status lt_conv_check(const lt_conv_args *a)
                        "tensors do not fit together (conv): the input has "
                        "%lld channels, the weights %lld",
                        (long long)lt_cols(in), (long long)a->w->c_in);
-    if (lt_conv_out_h(a->w, in->shape[1]) < 1 || lt_conv_out_w(a->w, in->shape[2]) < 1)
+    if (a->upsample != 0 && a->upsample != 1) return bad("conv", "upsample is 0 or 1");
+    const int64_t times = a->upsample ? 2 : 1;
+    if (lt_conv_out_h(a->w, times * in->shape[1]) < 1 ||
+        lt_conv_out_w(a->w, times * in->shape[2]) < 1)
         return bad("conv", "the image is smaller than the kernel");
     return conv_output_check(a);
 }

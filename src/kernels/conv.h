@@ -22,7 +22,8 @@ typedef struct lt_conv_args {
     const lt_tensor *in;         /* [n, h, w, c_in]    compute dtype            */
     lt_tensor *out;              /* [n, oh, ow, c_out] compute dtype, or f32    */
     const lt_tensor *per_sample; /* NULL or [n, c_out] f32 (time embedding)     */
-    const lt_tensor *residual;   /* NULL or like out                            */
+    const lt_tensor *residual;   /* NULL or like out (may be out itself)        */
+    int upsample; /* 1: in is read as if enlarged twice (nearest), [n, 2h, 2w, c_in] */
 } lt_conv_args;
 
 /* w: [c_out][c_in][kh][kw] f32 / f16 / bf16 on the host (diffusers' layout), bias:

@@ -48,8 +48,11 @@ typedef struct conv_job {
     const dnnl_conv *w;
     int64_t band_rows, n_bands; /* of one sample: a function of the layer's shape only */
     int in_out;                 /* a residual is added to what lies in out */
+    int up;                     /* the input is read enlarged by 1 << up */
+    int64_t h, width;           /* of the input as it is read */
     lt_tensor bias;             /* [n, c_out], or the packed one */
-    lt_tensor scratch;
+    size_t scratch_bytes;
+    lt_tensor scratch; /* a worker: scratch_bytes, then an enlarged band */
 } conv_job;
 
 static void cut_bands(conv_job *j)
@@ -65,7 +68,7 @@ static void cut_bands(conv_job *j)
 static band band_at(const conv_job *j, int64_t i)
 {
     const lt_conv *c = j->a->w;
-    const int64_t h = j->a->in->shape[1], oh = j->a->out->shape[1];
+    const int64_t h = j->h, oh = j->a->out->shape[1];
     band b = { .y = i * j->band_rows, .rows = j->band_rows };
     if (b.rows > oh - b.y) b.rows = oh - b.y;
     const int64_t lo = b.y * c->shape.stride - c->shape.top;
@@ -79,7 +82,7 @@ static band band_at(const conv_job *j, int64_t i)
 
 static lt_plan_key conv_key(const conv_job *j, const band *b)
 {
-    return (lt_plan_key){ { b->in_rows, j->a->in->shape[2], b->top, b->bottom, j->in_out,
+    return (lt_plan_key){ { b->in_rows, j->width, b->top, b->bottom, j->in_out,
                             j->a->out->dtype } };
 }
 
@@ -109,7 +112,7 @@ static lt_status make_plan(conv_job *j, const band *b, size_t *scratch)
     const lt_plan_key key = conv_key(j, b);
     lt_plan_desc d = { .act = LT_ACT_NONE };
     d.residual = j->in_out ? LT_RESIDUAL_IN_OUT : LT_RESIDUAL_NONE;
-    const dnnl_dims_t src = { 1, c->c_in, b->in_rows, a->in->shape[2] };
+    const dnnl_dims_t src = { 1, c->c_in, b->in_rows, j->width };
     const dnnl_dims_t dst = { 1, c->c_out, b->rows, a->out->shape[2] };
     const dnnl_dims_t weights = { c->c_out, c->c_in, c->kh, c->kw };
     dnnl_status_t s = dnnl_memory_desc_init_by_tag(&d.src, 4, src, type, dnnl_nhwc);
@@ -128,6 +131,31 @@ static lt_status make_plan(conv_job *j, const band *b, size_t *scratch)
     return lt_dnnl_plan_make(pack, &key, &d, make_conv, c, scratch);
 }
 
+/* The input rows of a band, each pixel twice. oneDNN knows no enlarged input; a band
+ * stays in the cache where a whole map would not. */
+static const void *enlarge(const conv_job *j, const band *b, int64_t n, char *to)
+{
+    const lt_tensor *in = j->a->in;
+    const size_t pixel = (size_t)j->a->w->c_in * lt_dtype_size(in->dtype);
+    const size_t row = (size_t)j->width * pixel;
+    const int64_t w = in->shape[2];
+    for (int64_t y = 0; y < b->in_rows; y++) {
+        char *line = to + (size_t)y * row;
+        const int64_t from = (b->in_y + y) / 2;
+        if (y > 0 && from == (b->in_y + y - 1) / 2) {
+            memcpy(line, line - row, row);
+            continue;
+        }
+        const char *at =
+            (const char *)in->data + (size_t)((n * in->shape[1] + from) * w) * pixel;
+        for (int64_t i = 0; i < w; i++, at += pixel) {
+            memcpy(line + (size_t)(2 * i) * pixel, at, pixel);
+            memcpy(line + (size_t)(2 * i + 1) * pixel, at, pixel);
+        }
+    }
+    return to;
+}
+
 static lt_status conv_tile(void *arg, int64_t tile, int worker)
 {
     const conv_job *j = arg;
@@ -140,12 +168,15 @@ static lt_status conv_tile(void *arg, int64_t tile, int worker)
     const size_t out_row =
         (size_t)(a->out->shape[2] * c_out) * lt_dtype_size(a->out->dtype);
     const size_t to = (size_t)(n * oh + b.y) * out_row;
+    char *scratch = lt_scratch_of(&j->scratch, worker);
+    const void *src =
+        j->up ? enlarge(j, &b, n, scratch + j->scratch_bytes)
+              : (const char *)a->in->data + (size_t)(n * j->h + b.in_y) * in_row;
     const lt_plan_run run = {
-        .src =
-            (const char *)a->in->data + (size_t)(n * a->in->shape[1] + b.in_y) * in_row,
+        .src = src,
         .bias = lt_f32(&j->bias) + (a->per_sample ? n * c_out : 0),
         .dst = (char *)a->out->data + to,
-        .scratch = lt_scratch_of(&j->scratch, worker),
+        .scratch = scratch,
     };
     if (j->in_out && a->residual->data != a->out->data)
         memcpy(run.dst, (const char *)a->residual->data + to, (size_t)b.rows * out_row);
@@ -175,15 +206,24 @@ lt_status lt_conv_dnnl(const lt_exec *x, const lt_conv_args *a)
     if (a->in->dtype != x->k->compute)
         return LT_FAIL(LT_ERR_SHAPE, "tensors do not fit together (conv): input is %s",
                        lt_dtype_name(a->in->dtype));
-    conv_job j = { .a = a, .w = (const dnnl_conv *)a->w, .in_out = a->residual != NULL };
+    conv_job j = { .a = a,
+                   .w = (const dnnl_conv *)a->w,
+                   .in_out = a->residual != NULL,
+                   .up = a->upsample,
+                   .h = a->in->shape[1] << a->upsample,
+                   .width = a->in->shape[2] << a->upsample };
+    int64_t in_rows = 0; /* of the tallest band */
     cut_bands(&j);
-    size_t scratch = 0;
     for (int64_t i = 0; i < j.n_bands; i++) {
         const band b = band_at(&j, i);
-        LT_TRY(make_plan(&j, &b, &scratch));
+        if (b.in_rows > in_rows) in_rows = b.in_rows;
+        LT_TRY(make_plan(&j, &b, &j.scratch_bytes));
     }
     LT_TRY(make_bias(&j, x));
-    LT_TRY(lt_scratch_new(&j.scratch, x, scratch));
+    j.scratch_bytes = (j.scratch_bytes + 63) / 64 * 64;
+    const size_t values = j.up ? (size_t)(in_rows * j.width * a->w->c_in) : 0;
+    LT_TRY(lt_scratch_new(&j.scratch, x,
+                          j.scratch_bytes + values * lt_dtype_size(a->in->dtype)));
     LT_TRY(lt_parallel_for(x->threads, a->in->shape[0] * j.n_bands, conv_tile, &j));
 cleanup:
     lt_tensor_free(&j.scratch);

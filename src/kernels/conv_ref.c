@@ -37,14 +37,16 @@ static double conv_sum(const lt_conv_args *a, int64_t n, int64_t y, int64_t x, i
     const ref_conv *p = (const ref_conv *)a->w;
     const lt_conv *c = a->w;
     const float *w = lt_f32(&p->w) + o * c->c_in * c->kh * c->kw;
-    const int64_t h = a->in->shape[1], width = a->in->shape[2];
+    const int up = a->upsample;
+    const int64_t h = a->in->shape[1] << up, width = a->in->shape[2] << up;
     double sum = lt_f32(&p->bias)[o];
     for (int64_t ky = 0; ky < c->kh; ky++) {
         for (int64_t kx = 0; kx < c->kw; kx++) {
             const int64_t iy = y * c->shape.stride - c->shape.top + ky;
             const int64_t ix = x * c->shape.stride - c->shape.left + kx;
             if (iy < 0 || iy >= h || ix < 0 || ix >= width) continue;
-            const int64_t pixel = ((n * h + iy) * width + ix) * c->c_in;
+            const int64_t row = n * (h >> up) + (iy >> up);
+            const int64_t pixel = (row * (width >> up) + (ix >> up)) * c->c_in;
             for (int64_t i = 0; i < c->c_in; i++)
                 sum += lt_get(a->in, pixel + i) * w[(i * c->kh + ky) * c->kw + kx];
         }

@@ -65,14 +65,17 @@ cleanup:
     return st;
 }
 
-/* Up to and with conv1 and the time embedding. */
+/* Up to and with conv1 and the time embedding. spoil: `in` may be overwritten. */
 static lt_status first_half(const lt_exec *x, const lt_resnet *r, const lt_tensor *time,
-                            const lt_tensor *in, lt_tensor *h)
+                            const lt_tensor *in, int spoil, lt_tensor *h)
 {
     lt_status st = LT_OK;
     lt_tensor t = { 0 }, rows = { 0 };
     const int64_t n = in->shape[0];
-    LT_TRY(lt_tensor_new(&t, x->pool, x->k->compute, 4, in->shape));
+    if (spoil)
+        t = lt_tensor_view(in);
+    else
+        LT_TRY(lt_tensor_new(&t, x->pool, x->k->compute, 4, in->shape));
     LT_TRY(lt_run_group_norm(x, &r->norm1, r->groups, r->eps, 1, in, &t));
     if (r->time) LT_TRY(time_rows(x, r, time, n, &rows));
     LT_TRY(LT_TENSOR_NEW(h, x->pool, x->k->compute, n, in->shape[1], in->shape[2],
@@ -87,13 +90,17 @@ cleanup:
     return st;
 }
 
-/* norm2, conv2, and the residual when there is one; h is overwritten. */
+/* norm2, conv2, and the residual when there is one, in its place when nobody else holds
+ * it; h is overwritten. */
 static lt_status second_half(const lt_exec *x, const lt_resnet *r, lt_tensor *h,
                              const lt_tensor *residual, lt_tensor *out)
 {
     lt_status st = LT_OK;
     LT_TRY(lt_run_group_norm(x, &r->norm2, r->groups, r->eps, 1, h, h));
-    LT_TRY(lt_tensor_new(out, x->pool, x->k->compute, 4, h->shape));
+    if (residual && !lt_tensor_shared(residual))
+        *out = lt_tensor_view(residual);
+    else
+        LT_TRY(lt_tensor_new(out, x->pool, x->k->compute, 4, h->shape));
     const lt_conv_args a = { .w = r->conv2, .in = h, .out = out, .residual = residual };
     LT_TRY(x->k->conv(x, &a));
 cleanup:
@@ -105,11 +112,14 @@ lt_status lt_resnet_run(const lt_exec *x, const lt_resnet *r, const lt_tensor *t
 {
     lt_status st = LT_OK;
     lt_tensor h = { 0 }, out = { 0 }, s = { 0 };
-    LT_TRY(first_half(x, r, time, map, &h));
-    if (r->shortcut) {
-        LT_TRY(lt_tensor_new(&s, x->pool, x->k->compute, 4, h.shape));
+    if (r->shortcut) { /* first, so that the input can be normalised in place */
+        LT_TRY(LT_TENSOR_NEW(&s, x->pool, x->k->compute, map->shape[0], map->shape[1],
+                             map->shape[2], r->c_out));
         LT_TRY(lt_run_linear(x, r->shortcut, map, LT_ACT_NONE, NULL, &s));
-        lt_tensor_move(map, &s); /* the input is freed before the next map is made */
+        LT_TRY(first_half(x, r, time, map, !lt_tensor_shared(map), &h));
+        lt_tensor_move(map, &s);
+    } else {
+        LT_TRY(first_half(x, r, time, map, 0, &h));
     }
     LT_TRY(second_half(x, r, &h, map, &out));
     lt_tensor_move(map, &out);
@@ -125,7 +135,7 @@ lt_status lt_resnet_hidden(const lt_exec *x, const lt_resnet *r, const lt_tensor
 {
     lt_status st = LT_OK;
     lt_tensor h = { 0 }, out = { 0 };
-    LT_TRY(first_half(x, r, time, map, &h));
+    LT_TRY(first_half(x, r, time, map, 0, &h));
     LT_TRY(second_half(x, r, &h, NULL, &out));
     lt_tensor_move(hidden, &out);
 cleanup:
@@ -164,6 +174,14 @@ lt_status lt_run_upsample(const lt_exec *x, const lt_conv *w, int64_t oh, int64_
 {
     lt_status st = LT_OK;
     lt_tensor big = { 0 };
+    if (oh == 2 * map->shape[1] && ow == 2 * map->shape[2]) {
+        LT_TRY(LT_TENSOR_NEW(&big, x->pool, x->k->compute, map->shape[0], oh, ow,
+                             lt_conv_c_out(w)));
+        const lt_conv_args a = { .w = w, .in = map, .out = &big, .upsample = 1 };
+        LT_TRY(x->k->conv(x, &a));
+        lt_tensor_move(map, &big);
+        goto cleanup;
+    }
     LT_TRY(LT_TENSOR_NEW(&big, x->pool, x->k->compute, map->shape[0], oh, ow,
                          map->shape[3]));
     LT_TRY(x->k->upsample(x, map, &big));

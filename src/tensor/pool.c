@@ -162,6 +162,8 @@ void lt_storage_hold(lt_storage *storage)
     if (storage) storage->count++;
 }
 
+int lt_storage_count(const lt_storage *storage) { return storage ? storage->count : 0; }
+
 void lt_storage_drop(lt_storage *storage)
 {
     if (!storage || --storage->count > 0) return;

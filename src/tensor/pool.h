@@ -11,6 +11,7 @@ LT_NODISCARD lt_status lt_storage_new(lt_pool *pool, size_t bytes, lt_storage **
                                       void **data);
 void lt_storage_hold(lt_storage *storage); /* one more count; accepts NULL */
 void lt_storage_drop(lt_storage *storage); /* one less; at 0 the pool keeps the block */
+int lt_storage_count(const lt_storage *storage); /* 0 for NULL */
 
 lt_space lt_pool_space(const lt_pool *pool);
 

@@ -94,6 +94,8 @@ lt_tensor lt_tensor_view(const lt_tensor *t)
     return *t;
 }
 
+int lt_tensor_shared(const lt_tensor *t) { return lt_storage_count(t->storage) != 1; }
+
 lt_tensor lt_tensor_rows(const lt_tensor *t, int64_t first, int64_t count)
 {
     assert(t->ndim >= 1 && first >= 0 && count >= 0 && first <= t->shape[0] - count);

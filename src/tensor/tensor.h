@@ -96,6 +96,10 @@ lt_tensor lt_tensor_wrap(void *data, lt_space space, lt_dtype dtype, int ndim,
 /* A second handle on the same storage (counted). */
 lt_tensor lt_tensor_view(const lt_tensor *t);
 
+/* Whether the data has other holders: another handle on the storage, or the caller of
+ * lt_tensor_wrap. Only what is not shared may be overwritten for memory's sake. */
+int lt_tensor_shared(const lt_tensor *t);
+
 /* Rows [first, first + count) of dimension 0, as a counted view.
  * The range must lie inside (asserted). */
 lt_tensor lt_tensor_rows(const lt_tensor *t, int64_t first, int64_t count);

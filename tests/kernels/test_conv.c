@@ -6,7 +6,7 @@
 typedef struct problem {
     lt_conv *w;
     lt_tensor in, residual, per_sample;
-    int use_residual, use_per_sample, in_place;
+    int use_residual, use_per_sample, in_place, upsample;
 } problem;
 
 static lt_status run(const lt_exec *x, const void *arg, int64_t first, int64_t count,
@@ -22,7 +22,8 @@ static lt_status run(const lt_exec *x, const void *arg, int64_t first, int64_t c
                              .in = &in,
                              .out = out,
                              .per_sample = p->use_per_sample ? &per : NULL,
-                             .residual = p->use_residual ? add : NULL };
+                             .residual = p->use_residual ? add : NULL,
+                             .upsample = p->upsample };
     const lt_status st = x->k->conv(x, &a);
     lt_tensor_free(&in);
     lt_tensor_free(&residual);
@@ -33,6 +34,7 @@ static lt_status run(const lt_exec *x, const void *arg, int64_t first, int64_t c
 typedef struct shape {
     int64_t n, h, w, c_in, c_out, kh, kw;
     lt_conv_shape conv;
+    int upsample;
 } shape;
 
 static problem problem_new(const bench_room *r, const lt_kernels *k, lt_dtype round,
@@ -44,8 +46,10 @@ static problem problem_new(const bench_room *r, const lt_kernels *k, lt_dtype ro
     lt_tensor b = FILLED(r, LT_F32, LT_F32, 2, s->c_out);
     CHECK(k->conv_pack(&x, &w, bias ? &b : NULL, s->conv, &p.w) == LT_OK);
     CHECK(lt_conv_c_in(p.w) == s->c_in && lt_conv_c_out(p.w) == s->c_out);
-    const int64_t oh = lt_conv_out_h(p.w, s->h), ow = lt_conv_out_w(p.w, s->w);
-    CHECK(oh == (s->h + s->conv.top + s->conv.bottom - s->kh) / s->conv.stride + 1);
+    const int64_t h = s->h << s->upsample, w_in = s->w << s->upsample;
+    const int64_t oh = lt_conv_out_h(p.w, h), ow = lt_conv_out_w(p.w, w_in);
+    p.upsample = s->upsample;
+    CHECK(oh == (h + s->conv.top + s->conv.bottom - s->kh) / s->conv.stride + 1);
     p.in = FILLED(r, k->compute, round, 3, s->n, s->h, s->w, s->c_in);
     p.residual = FILLED(r, out_type, round, 4, s->n, oh, ow, s->c_out);
     p.per_sample = FILLED(r, LT_F32, LT_F32, 5, s->n, s->c_out);
@@ -91,7 +95,7 @@ static void check_one(const bench_room *r, const lt_kernels *k, const shape *s,
 static void check_sizes(const bench_room *r, const lt_kernels *k)
 {
     const lt_conv_shape pad = { 1, 1, 1, 1, 1 };
-    const shape s = { 1, 64, 64, 32, 48, 3, 3, pad };
+    const shape s = { 1, 64, 64, 32, 48, 3, 3, pad, 0 };
     problem p = problem_new(r, k, LT_BF16, k->compute, &s, 1);
     problem q = problem_new(r, r->ref, LT_BF16, LT_F32, &s, 1);
     static const int64_t sizes[] = { 3, 16, 1, 5, 16 };
@@ -120,7 +124,7 @@ static void check_errors(const bench_room *r, const lt_kernels *k)
 {
     const lt_conv_shape pad = { 1, 1, 1, 1, 1 };
     const lt_exec x = exec_of(r, k, 1);
-    const shape s = { 1, 4, 4, 8, 8, 3, 3, pad };
+    const shape s = { 1, 4, 4, 8, 8, 3, 3, pad, 0 };
     problem p = problem_new(r, k, LT_BF16, k->compute, &s, 0);
     lt_tensor out = GUARDED(r, k->compute, 1, 4, 5, 8),
               big = FILLED(r, LT_F32, LT_F32, 1, 8);
@@ -138,16 +142,22 @@ static void check_errors(const bench_room *r, const lt_kernels *k)
 int main(int argc, char **argv)
 {
     static const shape shapes[] = {
-        { 1, 1, 1, 1, 1, 1, 1, { 1, 0, 0, 0, 0 } },
-        { 2, 9, 11, 7, 5, 3, 3, { 1, 1, 1, 1, 1 } },
-        { 5, 16, 16, 32, 64, 3, 3, { 1, 1, 1, 1, 1 } },
-        { 5, 40, 36, 4, 32, 3, 3, { 1, 1, 1, 1, 1 } },  /* bands */
-        { 2, 70, 33, 16, 3, 3, 3, { 1, 1, 1, 1, 1 } },  /* bands, the last is shorter */
-        { 2, 17, 15, 24, 40, 3, 3, { 2, 1, 1, 1, 1 } }, /* UNet's way down */
-        { 2, 66, 70, 8, 16, 3, 3, { 2, 0, 0, 1, 1 } },  /* VAE's way down */
-        { 5, 33, 35, 48, 16, 1, 1, { 1, 0, 0, 0, 0 } },
-        { 0, 8, 8, 16, 16, 3, 3, { 1, 1, 1, 1, 1 } },
-        { 2, 8, 8, 3, 20, 4, 4, { 4, 0, 0, 0, 0 } }, /* patches */
+        { 1, 1, 1, 1, 1, 1, 1, { 1, 0, 0, 0, 0 }, 0 },
+        { 2, 9, 11, 7, 5, 3, 3, { 1, 1, 1, 1, 1 }, 0 },
+        { 5, 16, 16, 32, 64, 3, 3, { 1, 1, 1, 1, 1 }, 0 },
+        { 5, 40, 36, 4, 32, 3, 3, { 1, 1, 1, 1, 1 }, 0 }, /* bands */
+        { 2, 70, 33, 16, 3, 3, 3, { 1, 1, 1, 1, 1 }, 0 }, /* bands, the last is shorter */
+        { 2, 17, 15, 24, 40, 3, 3, { 2, 1, 1, 1, 1 }, 0 }, /* UNet's way down */
+        { 2, 66, 70, 8, 16, 3, 3, { 2, 0, 0, 1, 1 }, 0 },  /* VAE's way down */
+        { 5, 33, 35, 48, 16, 1, 1, { 1, 0, 0, 0, 0 }, 0 },
+        { 0, 8, 8, 16, 16, 3, 3, { 1, 1, 1, 1, 1 }, 0 },
+        { 2, 8, 8, 3, 20, 4, 4, { 4, 0, 0, 0, 0 }, 0 }, /* patches */
+        { 2, 23, 9, 24, 40, 3, 3, { 1, 1, 1, 1, 1 }, 0 },
+        { 2, 1, 2, 16, 33, 3, 3, { 1, 1, 1, 1, 1 }, 0 },
+        { 2, 9, 7, 24, 40, 3, 3, { 1, 1, 1, 1, 1 }, 1 }, /* read enlarged */
+        { 3, 16, 8, 40, 17, 3, 3, { 1, 1, 1, 1, 1 }, 1 },
+        { 2, 3, 2, 5, 8, 3, 3, { 1, 1, 1, 1, 1 }, 1 },
+        { 1, 4, 5, 16, 16, 3, 3, { 2, 1, 1, 1, 1 }, 1 },
     };
     bench_room r = room_open(argc, argv);
     for (int t = 0; t < r.n_tables; t++) {

@@ -97,7 +97,9 @@ static void check_views(lt_pool *pool)
     lt_tensor t;
     CHECK(LT_TENSOR_NEW(&t, pool, LT_I32, 4, 2, 3) == LT_OK);
     for (int i = 0; i < 24; i++) lt_i32(&t)[i] = i;
+    CHECK(!lt_tensor_shared(&t));
     lt_tensor rows = lt_tensor_rows(&t, 1, 2), flat = LT_RESHAPE(&rows, 12);
+    CHECK(lt_tensor_shared(&t) && lt_tensor_shared(&rows));
     lt_tensor none = lt_tensor_rows(&t, 4, 0);
     CHECK(rows.shape[0] == 2 && rows.shape[2] == 3 && lt_tensor_count(&none) == 0);
     CHECK(flat.ndim == 1 && flat.shape[1] == 1 && lt_i32(&flat)[0] == 6);

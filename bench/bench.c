@@ -1,6 +1,7 @@
 #include "bench/bench.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 enum { MAX_RUNS = 4000 };
@@ -14,6 +15,15 @@ static double clock_seconds(clockid_t clock)
 
 double lt_bench_wall(void) { return clock_seconds(CLOCK_MONOTONIC); }
 double lt_bench_cpu(void) { return clock_seconds(CLOCK_PROCESS_CPUTIME_ID); }
+
+lt_status lt_bench_clock(const char *word, int *cpu_clock)
+{
+    const int cpu = word && !strcmp(word, "cpu");
+    if (word && !cpu && strcmp(word, "wall") != 0)
+        return LT_FAIL(LT_ERR_USAGE, "no such clock %.40s: cpu or wall", word);
+    *cpu_clock = cpu;
+    return LT_OK;
+}
 
 double lt_bench_now(const lt_bench *b)
 {

@@ -33,6 +33,10 @@ void lt_bench_close(lt_bench *b);
 /* The compute type that a path is chosen for: bf16 where it has it, else f32. */
 lt_dtype lt_bench_compute(lt_cpu_path path);
 
+/* Which clock a word of a command line means: "wall", also for NULL, or "cpu".
+ * Errors: USAGE. */
+LT_NODISCARD lt_status lt_bench_clock(const char *word, int *cpu_clock);
+
 /* Seconds of the clock of the options, and of wall and processor time (not divided). */
 double lt_bench_now(const lt_bench *b);
 double lt_bench_wall(void);

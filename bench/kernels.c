@@ -73,18 +73,35 @@ static void print_row(void *ctx, const lt_bench_row *row)
     fflush(stdout);
 }
 
+static int wanted(const char *op, const char *only)
+{
+    return !only || strncmp(op, only, strlen(only)) == 0;
+}
+
+/* A name that begins no operation's is an error. */
+static lt_status check_name(const char *only)
+{
+    int n = 0;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+        n += wanted(cases[i].op, only);
+    for (size_t i = 0; i < sizeof(memory_ops) / sizeof(*memory_ops); i++)
+        n += wanted(memory_ops[i], only);
+    if (n > 0) return LT_OK;
+    return LT_FAIL(LT_ERR_USAGE, "no operation %.40s: see bench/cases.h", only);
+}
+
 static lt_status time_all(lt_bench *b, const char *only)
 {
     lt_status st = LT_OK;
     const int min_runs = b->o.seconds < 0.05 ? 2 : 5;
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases) && st == LT_OK; i++)
-        if (!only || strncmp(cases[i].op, only, strlen(only)) == 0)
+        if (wanted(cases[i].op, only))
             st = lt_case_time(b, NULL, &cases[i], min_runs, print_row, b);
     for (size_t s = 0; s < sizeof(memory_sizes) / sizeof(*memory_sizes); s++)
         for (size_t i = 0; i < sizeof(memory_ops) / sizeof(*memory_ops); i++) {
             const int64_t *n = memory_sizes[s];
             const lt_case_request r = { memory_ops[i], { n[0], n[1], n[2] }, 3 };
-            if (st == LT_OK && (!only || strcmp(r.op, only) == 0))
+            if (st == LT_OK && wanted(r.op, only))
                 st = lt_case_time(b, NULL, &r, min_runs, print_row, b);
         }
     return st;
@@ -97,15 +114,17 @@ int main(int argc, char **argv)
     lt_bench_options o = { .path = lt_cpu_path_best(),
                            .threads = argc > 2 ? atoi(argv[2]) : 1,
                            .seconds = argc > 3 ? atof(argv[3]) : 0.3,
-                           .cpu_clock = argc > 4 && strcmp(argv[4], "cpu") == 0,
                            .revision = LT_REVISION };
+    LT_TRY(lt_bench_clock(argc > 4 ? argv[4] : NULL, &o.cpu_clock));
     if (argc > 1 && strcmp(argv[1], "auto") != 0)
         LT_TRY(lt_cpu_path_parse(argv[1], &o.path));
     o.compute = lt_bench_compute(o.path);
+    const char *only = argc > 5 ? argv[5] : NULL;
+    LT_TRY(check_name(only));
     LT_TRY(lt_bench_open(&b, &o));
     lt_bench_csv_head(stdout);
     lt_bench_csv_roof(&b, stdout);
-    LT_TRY(time_all(&b, argc > 5 ? argv[5] : NULL));
+    LT_TRY(time_all(&b, only));
 cleanup:
     if (st != LT_OK) fprintf(stderr, "bench_kernels: %s\n", lt_error_message());
     lt_bench_close(&b);

@@ -28,7 +28,7 @@ typedef struct server {
     lt_bench b;
     lt_model *model;
     lt_case c;
-    int open;
+    int open, ready;
 } server;
 
 enum { MAX_WORDS = 16 };
@@ -36,14 +36,21 @@ enum { MAX_WORDS = 16 };
 static void close_case(server *s)
 {
     if (s->open) lt_case_close(&s->b.x, &s->c);
-    s->open = 0;
-    lt_pool_trim(s->b.x.pool);
+    s->open = s->ready = 0;
+    if (s->b.x.pool) lt_pool_trim(s->b.x.pool); /* NULL when opening failed */
     malloc_trim(0);
 }
 
 static lt_status need_case(const server *s)
 {
     return s->open ? LT_OK : LT_FAIL(LT_ERR_USAGE, "no case is open: send `case` first");
+}
+
+static lt_status need_ready(const server *s)
+{
+    if (s->open && !s->ready)
+        return LT_FAIL(LT_ERR_USAGE, "the case is not ready: send `ready` first");
+    return need_case(s);
 }
 
 static lt_status load_model(server *s, char **word, int n)
@@ -135,8 +142,8 @@ static lt_status plain_request(server *s, const char *what)
         close_case(s), printf("ok\n");
     else if (!strcmp(what, "ready")) {
         st = need_case(s);
-        if (st == LT_OK) st = lt_case_ready(&s->b.x, &s->c);
-        if (st == LT_OK) printf("ok\n");
+        if (st == LT_OK && !s->ready) st = lt_case_ready(&s->b.x, &s->c);
+        if (st == LT_OK) s->ready = printf("ok\n") > 0;
     } else
         st = LT_FAIL(LT_ERR_USAGE, "unknown request %.40s", what);
     return st;
@@ -150,7 +157,7 @@ static lt_status answer(server *s, char **word, int n)
     if ((!strcmp(word[0], "in") && n == 3) || (!strcmp(word[0], "store") && n == 2))
         return file_request(s, word, n);
     if (!strcmp(word[0], "run") && n == 2) {
-        const lt_status st = need_case(s);
+        const lt_status st = need_ready(s);
         return st == LT_OK ? run_case(s, strtoll(word[1], NULL, 10)) : st;
     }
     return LT_FAIL(LT_ERR_USAGE, "unknown request %.40s", word[0]);

@@ -254,8 +254,8 @@ int main(int argc, char **argv)
     const int rounds = atoi(argv[4]);
     lt_bench_options o = { .path = lt_cpu_path_best(),
                            .threads = argc > 5 ? atoi(argv[5]) : 1,
-                           .cpu_clock = argc > 6 && strcmp(argv[6], "cpu") == 0,
                            .revision = LT_REVISION };
+    LT_TRY(lt_bench_clock(argc > 6 ? argv[6] : NULL, &o.cpu_clock));
     o.compute = lt_bench_compute(o.path);
     s.side = atoi(argv[2]);
     s.keyframes = atoi(argv[3]);

@@ -178,9 +178,9 @@ static lt_status time_pair(const lt_bench *b, lt_case *c, library *l, int rounds
 {
     lt_status st = LT_OK;
     double ours[MAX_ROUNDS], peer[MAX_ROUNDS];
-    const struct timespec calm = { .tv_nsec =
-                                       5000000 }; /* OpenMP's threads spin a while */
-    for (int r = -1; r < rounds; r++) {           /* the first is a warm-up */
+    /* OpenMP's threads spin a while; the first round is a warm-up */
+    const struct timespec calm = { .tv_nsec = 5000000 };
+    for (int r = -1; r < rounds; r++) {
         nanosleep(&calm, NULL);
         const double begin = lt_bench_now(b);
         LT_TRY(lt_case_run(&b->x, c));
@@ -258,8 +258,8 @@ int main(int argc, char **argv)
     const int rounds = argc > 2 ? atoi(argv[2]) : 5;
     lt_bench_options o = { .path = lt_cpu_path_best(),
                            .threads = argc > 1 ? atoi(argv[1]) : lt_threads_available(),
-                           .cpu_clock = argc > 3 && strcmp(argv[3], "cpu") == 0,
                            .revision = LT_REVISION };
+    LT_TRY(lt_bench_clock(argc > 3 ? argv[3] : NULL, &o.cpu_clock));
     o.compute = lt_bench_compute(o.path);
     if (rounds < 1 || rounds > MAX_ROUNDS)
         LT_TRY(LT_FAIL(LT_ERR_USAGE, "ROUNDS is 1 to %d", MAX_ROUNDS));

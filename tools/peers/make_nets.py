@@ -39,6 +39,8 @@ def main():
     parser.add_argument("--tokenizer", type=pathlib.Path,
                         default=ROOT / "models/demo/sd")
     args = parser.parse_args()
+    if args.folder.exists() and (not args.folder.is_dir() or any(args.folder.iterdir())):
+        parser.error(f"{args.folder} is there and not empty: give a new folder")
     work = args.folder.with_name(args.folder.name + ".part")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
@@ -57,7 +59,6 @@ def main():
              "unet": ["diffusers", "UNet2DConditionModel"],
              "vae": ["diffusers", "AutoencoderKL"]}
     (work / "model_index.json").write_text(json.dumps(index, indent=2))
-    shutil.rmtree(args.folder, ignore_errors=True)
     work.rename(args.folder)
 
 

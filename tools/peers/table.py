@@ -3,8 +3,8 @@
 
     table.py FOLDER <date>-<vendor> --path PATH [--busy %] [--stolen %] [--seconds S]
 
-Reads FOLDER/<date>-<vendor>-<path>-*.csv (those that are
-there) and writes FOLDER/<date>-<vendor>.md and .svg."""
+Reads FOLDER/<date>-<vendor>-<path>-*.csv (those that are there) and writes
+FOLDER/<date>-<vendor>.md and .svg."""
 
 import argparse
 import csv

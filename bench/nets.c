@@ -3,11 +3,11 @@
 #include <string.h>
 
 #include "bench/bench.h"
+#include "bench/trace.h"
 #include "core/random.h"
 #include "models/text.h"
 #include "models/unet.h"
 #include "models/vae.h"
-#include "trace.h"
 
 /* Times one whole net of a diffusers folder; a CSV line on stdout:
  *   machine,revision,path,compute,threads,net,size,samples,runs,first_s,wall_s,wall_min_s,
@@ -257,7 +257,8 @@ static void read_options(bench *b, int argc, char **argv)
             usage();
     }
     o->compute = lt_bench_compute(o->path);
-    if (*type) o->compute = strcmp(type, "bf16") == 0 ? LT_BF16 : LT_F32;
+    if (*type) o->compute = strcmp(type, "bf16") ? LT_F32 : LT_BF16;
+    if (*type && o->compute == LT_F32 && strcmp(type, "f32") != 0) usage();
     if (b->runs < 1 || b->runs > MAX_RUNS || b->size < 1 || b->samples < 1) usage();
 }
 

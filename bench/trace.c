@@ -1,4 +1,4 @@
-#include "trace.h"
+#include "bench/trace.h"
 
 #include <stdio.h>
 #include <stdlib.h>

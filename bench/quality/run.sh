@@ -176,7 +176,10 @@ collect() {
 }
 
 revision=$("$program" --version | sed -n '1s/.*git \([0-9a-f]*\).*/\1/p')
-[ -z "$collect" ] || { collect && exit; }
+if [ -n "$collect" ]; then
+    collect
+    exit
+fi
 pids=() status=0 stopped=''
 [ -e "$work/date" ] || date -u +%F >"$work/date"
 for ((i = 0; i < jobs; i++)); do

@@ -170,6 +170,7 @@ static lt_status run(lt_app *app)
     LT_TRY(lt_bench_open(&b.b, &o));
     LT_TRY(lt_roof_flops(NULL, o.path, o.compute, &b.roof_of_one));
     b.list = app->cli.json ? json_array() : NULL;
+    if (app->cli.json && !b.list) LT_TRY(LT_FAIL(LT_ERR_NOMEM, "out of memory (bench)"));
     print_head(&b);
     LT_TRY(time_operations(&b));
     if (app->cli.bench.model) LT_TRY(time_model(&b, app->cli.bench.model));

@@ -149,8 +149,13 @@ static void count_macs(lt_run *r, lt_work *w)
         return;
     }
     /* behind the injection of features the source is not needed: 0.35 of a pass; matching
-     * in the pass needs it to the end */
-    w->macs_edit = n * steps * (2 + (online ? 1 : 0.35 * s.features)) * (unet - self);
+     * in the pass, and tokens that attend with its queries, need it to the end. Of a block
+     * with a token that has no good match all tokens attend. */
+    const int attends = c->propagate.min_similarity > 0;
+    const double source = online    ? 1
+                          : attends ? fmax(s.attention, 0.35 * s.features)
+                                    : 0.35 * s.features;
+    w->macs_edit = n * steps * (2 + source) * (attends ? unet : unet - self);
     w->macs_joint =
         (double)w->clips_most * steps * (2 + (online ? 1 : s.attention)) * unet;
     w->macs_attention = joint_attention_macs(r, (double)w->clips_most);

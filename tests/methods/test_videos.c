@@ -55,6 +55,21 @@ static void check_preview(const lt_config *cfg, lt_comm *comm, const uint8_t *fi
     lt_run_discard(&r);
 }
 
+/* Tokens that attend to a keyframe cost more than tokens that copy from it. */
+static void check_work(lt_run *r)
+{
+    const lt_config *was = r->cfg;
+    lt_config other = *was;
+    lt_work copies, attends;
+    set(&other, "propagate.min_similarity=0.9");
+    OK(lt_method_work(r, &copies));
+    r->cfg = &other;
+    OK(lt_method_work(r, &attends));
+    r->cfg = was;
+    CHECK(attends.macs_edit > copies.macs_edit && attends.memory >= copies.memory);
+    CHECK(attends.macs_joint == copies.macs_joint);
+}
+
 /* With one frame the joint pass is plain attention and propagation the identity, so
  * AdaFlow and TokenFlow are the frame edited alone; with a start in the middle, too. */
 static void test_one(lt_comm *comm, const uint8_t *film)
@@ -72,6 +87,7 @@ static void test_one(lt_comm *comm, const uint8_t *film)
         lt_run *r = run_method(&cfg, comm, "one.job");
         CHECK(r->n_frames == 1 && r->layout.n_clips == 1);
         if (m == 0) check_identity(r, 0);
+        if (m != 1) check_work(r);
         check_output(r);
         x[m] = final_latents(r);
         n = r->h * r->w * r->c;

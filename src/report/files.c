@@ -20,21 +20,26 @@ static lt_status open_films(const lt_report_args *a, int32_t width, lt_pair *pai
     return lt_pair_open(pair, a->cfg, width);
 }
 
+static int ends_in(const char *path, const char *end)
+{
+    const size_t n = strlen(path), m = strlen(end);
+    return n > m && !strcasecmp(path + n - m, end);
+}
+
 lt_status lt_report_film(const lt_report_args *a, const char *path)
 {
     lt_status st = LT_OK;
     lt_pair pair = { 0 };
+    if (!ends_in(path, ".mp4") && !ends_in(path, ".m4v") && !ends_in(path, ".mov") &&
+        !ends_in(path, ".mkv"))
+        LT_TRY(LT_FAIL(LT_ERR_USAGE,
+                       "not a film's name (--film %.200s): give a .mp4, .mov or .mkv",
+                       path));
     LT_TRY(open_films(a, FILM_CELL, &pair));
     LT_TRY(lt_pair_film(&pair, pair.source.frames.n, path));
 cleanup:
     lt_pair_close(&pair);
     return st;
-}
-
-static int ends_in(const char *path, const char *end)
-{
-    const size_t n = strlen(path), m = strlen(end);
-    return n > m && !strcasecmp(path + n - m, end);
 }
 
 lt_status lt_report_sheet(const lt_report_args *a, const char *path)

@@ -38,6 +38,11 @@ function median(list, n,    i, j, t) {
     return n % 2 ? list[(n + 1) / 2] : (list[n / 2] + list[n / 2 + 1]) / 2
 }
 function magnitude(x) { return x < 0 ? -x : x }
+# How good v is, more is better.
+function worth(name, v) {
+    if (direction[name] == 2) return -magnitude(v - 1)
+    return direction[name] > 0 ? v + 0 : -v
+}
 function sum_up(group, s, name,    i, row, other, v, w, n, sum, sum_d, all, d, wins, losses) {
     n = wins = losses = 0
     for (i = 1; i <= scenes; i++) {
@@ -49,20 +54,20 @@ function sum_up(group, s, name,    i, row, other, v, w, n, sum, sum_d, all, d, w
         if (direction[name] == 0) { v = magnitude(v); w = magnitude(w) }
         all[++n] = v + 0; d[n] = v - w
         sum += v; sum_d += v - w
-        if (direction[name] > 0 ? v > w + 0 : v < w + 0) wins++
-        if (direction[name] > 0 ? v < w + 0 : v > w + 0) losses++
+        if (worth(name, v) > worth(name, w)) wins++
+        if (worth(name, v) < worth(name, w)) losses++
     }
     if (!n) return
     printf "%s,%s,%s,%d,%.6g,%.6g,%.6g,", group, s, name, n, sum / n, median(all, n), sum_d / n
     printf "%.6g,%d,%d\n", median(d, n), wins, losses
 }
-BEGIN { # 1: more is better; -1: less is better; 0: nearer to 0 is better
+BEGIN { # 1: more is better; -1: less; 0: nearer to 0; 2: nearer to 1
     add_figure("psnr", 1); add_figure("psnr_inside", 1); add_figure("psnr_outside", 1)
     add_figure("ssim", 1); add_figure("ssim_inside", 1); add_figure("ssim_outside", 1)
     add_figure("accuracy", 1); add_figure("warp_error", -1); add_figure("warp_excess", 0)
     add_figure("warp_error_inside", -1); add_figure("warp_error_outside", -1)
     add_figure("flicker", -1); add_figure("drift", -1); add_figure("drift_psnr", 0)
-    add_figure("strength_ratio", 1); add_figure("psnr_at_cuts", 1)
+    add_figure("strength_ratio", 2); add_figure("psnr_at_cuts", 1)
     add_figure("psnr_elsewhere", 1); add_figure("clips", -1); add_figure("cpu_seconds", -1)
     groups = split("all fg bg st short long plain cuts occluded", group, " ")
 }

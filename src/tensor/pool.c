@@ -15,6 +15,9 @@ enum {
 
 static const size_t HUGE_PAGE = (size_t)2 << 20;
 
+/* Free blocks that a pool keeps beyond a quarter of what it ever had in use. */
+static const size_t SLACK = (size_t)64 << 20;
+
 struct lt_storage {
     lt_pool *pool;
     lt_storage *next; /* in the free list of its class */
@@ -72,17 +75,19 @@ void lt_pool_close(lt_pool **pool)
     *pool = NULL;
 }
 
+static void give_back(lt_pool *p, int c)
+{
+    lt_storage *s = p->free_list[c];
+    p->free_list[c] = s->next;
+    p->cached -= s->bytes;
+    free(s->data);
+    free(s);
+}
+
 void lt_pool_trim(lt_pool *pool)
 {
-    for (int i = 0; i < N_CLASSES; i++) {
-        while (pool->free_list[i]) {
-            lt_storage *s = pool->free_list[i];
-            pool->free_list[i] = s->next;
-            free(s->data);
-            free(s);
-        }
-    }
-    pool->cached = 0;
+    for (int i = 0; i < N_CLASSES; i++)
+        while (pool->free_list[i]) give_back(pool, i);
 }
 
 size_t lt_pool_used(const lt_pool *pool) { return pool->used; }
@@ -126,6 +131,17 @@ static lt_status no_memory(const lt_pool *p, size_t bytes)
                    p->name, (double)bytes * mib, (double)p->used * mib);
 }
 
+/* A new block of `size` is needed. Networks whose maps change their size from level to
+ * level (the VAE) would leave a free block of every size behind: the largest ones go until
+ * used and free blocks are near what is in use at most. */
+static void bound_cache(lt_pool *p, size_t size)
+{
+    const size_t peak = p->used + size > p->peak ? p->used + size : p->peak;
+    const size_t room = peak + peak / 4 + SLACK;
+    for (int c = N_CLASSES - 1; c >= 0; c--)
+        while (p->free_list[c] && p->used + p->cached + size > room) give_back(p, c);
+}
+
 lt_status lt_storage_new(lt_pool *pool, size_t bytes, lt_storage **storage, void **data)
 {
     const int c = class_of(bytes);
@@ -139,6 +155,7 @@ lt_status lt_storage_new(lt_pool *pool, size_t bytes, lt_storage **storage, void
         pool->free_list[c] = s->next;
         pool->cached -= size;
     } else {
+        bound_cache(pool, size);
         /* Cached blocks count against the limit, too: it is about the machine. */
         if (pool->limit && pool->used + pool->cached > pool->limit - size)
             lt_pool_trim(pool);

@@ -68,7 +68,8 @@ void lt_pool_trim(lt_pool *pool);
 size_t lt_pool_used(const lt_pool *pool);
 size_t lt_pool_peak(const lt_pool *pool);
 /* Bytes of free blocks kept for reuse; used + cached is what the system sees and what
- * the limit bounds (cached blocks go first). */
+ * the limit bounds (cached blocks go first). A pool that grows keeps both together below
+ * 1.25 times its peak and 64 MiB. */
 size_t lt_pool_cached(const lt_pool *pool);
 void lt_pool_reset_peak(lt_pool *pool);
 

@@ -212,6 +212,25 @@ static void check_convert(lt_pool *pool)
     for (int i = 0; i < 5; i++) lt_tensor_free(made[i]);
 }
 
+/* Maps that grow from level to level leave one free block behind each: not all are kept. */
+static void test_bound(void)
+{
+    lt_pool *pool = NULL;
+    lt_tensor t = { 0 };
+    const int64_t mib = 1 << 20;
+    size_t total = 0;
+    CHECK(lt_pool_open(&pool, LT_HOST, "test", 0) == LT_OK);
+    for (int64_t n = 40; n <= 200; n += 40) {
+        CHECK(LT_TENSOR_NEW(&t, pool, LT_U8, n * mib) == LT_OK);
+        lt_tensor_free(&t);
+        total += (size_t)(n * mib);
+        CHECK(lt_pool_cached(pool) >= (size_t)(n * mib)); /* the last one is there */
+        CHECK(lt_pool_cached(pool) <= (size_t)((n + n / 4 + 64) * mib * 17 / 16));
+    }
+    CHECK(lt_pool_cached(pool) < total / 2);
+    lt_pool_close(&pool);
+}
+
 int main(void)
 {
     static const half_kind bf16 = { lt_bf16_from_f32, lt_f32_from_bf16, 8 };
@@ -229,5 +248,6 @@ int main(void)
     check_halves(&f16);
     for (int d = 0; d <= LT_U16; d++) CHECK(lt_dtype_size((lt_dtype)d) > 0);
     CHECK(strcmp(lt_dtype_name(LT_BF16), "bf16") == 0);
+    test_bound();
     return 0;
 }

@@ -60,7 +60,8 @@ static void cut_bands(conv_job *j)
     enum { LEAST_PIXELS = 1024 };
     const int64_t oh = j->a->out->shape[1], ow = j->a->out->shape[2];
     const int64_t least = (LEAST_PIXELS + ow - 1) / ow;
-    const int64_t n = oh > least ? oh / least : 1;
+    const int64_t few = oh > 4 ? 2 : 1;
+    const int64_t n = oh / least > few ? oh / least : few;
     j->band_rows = (oh + n - 1) / n;
     j->n_bands = (oh + j->band_rows - 1) / j->band_rows;
 }

@@ -60,10 +60,11 @@ typedef struct row_cut {
 
 static row_cut cut_rows(int64_t rows, int64_t rows_per_tile)
 {
-    enum { MOST = 512, STEP = 16 };
-    const int64_t n = (rows_per_tile + MOST - 1) / MOST;
+    enum { MOST = 512, SMALL = 256, LEAST = 32, STEP = 16 };
+    const int halves = rows_per_tile >= LEAST && rows_per_tile <= SMALL;
+    const int64_t n = halves ? 2 : (rows_per_tile + MOST - 1) / MOST;
     int64_t tile = (rows_per_tile + n - 1) / n;
-    if (n > 1) tile = (tile + STEP - 1) / STEP * STEP;
+    if (n > 1 && !halves) tile = (tile + STEP - 1) / STEP * STEP;
     return (row_cut){ rows, rows_per_tile, tile, (rows_per_tile + tile - 1) / tile };
 }
 

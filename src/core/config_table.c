@@ -213,7 +213,8 @@ static const lt_option table[] = {
       .help = "Which ranks hold keyframes; colocated (and auto): every rank those of "
               "its own clips." },
     { INT(run, threads, "0", 0, 4096, "threads"), NOTHING,
-      .help = "Threads of a rank; 0: all that it may use." },
+      .help = "Threads of a rank; 0: one a CPU that it may use, divided among the ranks "
+              "that may use the same." },
     { BYTES(run, memory, "0"), NOTHING,
       .help = "Memory that a rank may use; 0: what the machine has." },
     { ENUM(run, cpu_path, "auto", "auto", "ref", "avx2_f32", "avx512_f32",

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { SPINS = 400 }; /* some microseconds: longer than the gap between two layers */
 
@@ -225,6 +226,53 @@ int lt_threads_available(void)
     cpu_set_t set;
     const int n = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
     return n > 0 ? n : 1;
+}
+
+static uint64_t hash(uint64_t h, const void *data, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ ((const unsigned char *)data)[i]) * UINT64_C(0x100000001b3); /* FNV-1a */
+    return h;
+}
+
+uint64_t lt_threads_place(void)
+{
+    char boot[64] = "", host[256] = "";
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    /* Names of hosts repeat in containers, identities of a boot do not. */
+    FILE *f = fopen("/proc/sys/kernel/random/boot_id", "r");
+    if (f && !fgets(boot, sizeof(boot), f)) boot[0] = 0;
+    if (f) fclose(f);
+    (void)gethostname(host, sizeof(host) - 1);
+    (void)sched_getaffinity(0, sizeof(set), &set);
+    uint64_t h = hash(UINT64_C(0xcbf29ce484222325), boot, strlen(boot));
+    if (!boot[0]) h = hash(h, host, strlen(host));
+    return hash(h, &set, sizeof(set));
+}
+
+static int nth_cpu(const cpu_set_t *set, int n)
+{
+    for (int c = 0; c < CPU_SETSIZE; c++)
+        if (CPU_ISSET(c, set) && n-- == 0) return c;
+    return -1;
+}
+
+int lt_threads_pin(lt_threads *p, int share, int shares)
+{
+    cpu_set_t all, one;
+    if (!p || shares < 1 || sched_getaffinity(0, sizeof(all), &all) != 0) return 0;
+    const int part = CPU_COUNT(&all) / shares;
+    if (p->n > part) return 0;
+    for (int i = 1; i < p->n; i++) {
+        CPU_ZERO(&one);
+        CPU_SET(nth_cpu(&all, share * part + i), &one);
+        if (pthread_setaffinity_np(p->thread[i - 1], sizeof(one), &one) == 0) continue;
+        while (--i >= 1)
+            (void)pthread_setaffinity_np(p->thread[i - 1], sizeof(all), &all);
+        return 0;
+    }
+    return 1;
 }
 
 static lt_status run_inline(int64_t n_tiles, lt_tile_fn *fn, void *arg, int worker)

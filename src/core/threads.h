@@ -35,6 +35,17 @@ int lt_threads_count(const lt_threads *p);
 /* Number of CPUs that this process may run on (affinity mask), at least 1. */
 int lt_threads_available(void);
 
+/* A number that processes on the same CPUs (affinity mask) of the same machine share, and
+ * others do not; for dividing the CPUs among ranks. */
+uint64_t lt_threads_place(void);
+
+/* Keep every worker but the caller on a CPU of its own: the CPUs of this process are cut
+ * into `shares` even parts, this pool takes part `share` (0 .. shares - 1). The caller
+ * stays free, for the threads of libraries that it starts inherit its mask. Returns 1;
+ * 0, and nothing is changed, when a part has fewer CPUs than the pool workers or the
+ * system refuses. Results never depend on it. */
+int lt_threads_pin(lt_threads *p, int share, int shares);
+
 /* Run fn for every tile in [0, n_tiles) and wait. Inline, in order, on the caller when
  * p is NULL or has one worker, when there is one tile, and when called from inside a tile
  * of p (then on that tile's worker). Two threads that call it on one pool take turns.

@@ -305,15 +305,36 @@ cleanup:
 
 /* ---- the parts of a run ------------------------------------------------------------ */
 
-static lt_status open_compute(lt_run *r, const lt_run_env *env, const findings *f)
+/* Collective. How many ranks run on the CPUs of this one, and which of them it is. */
+static lt_status share_cpus(lt_run *r, int *share, int *shares)
+{
+    const uint64_t own = lt_threads_place();
+    uint64_t *all = malloc((size_t)r->size * sizeof(*all));
+    lt_status st = lt_comm_agree(
+        r->comm, all ? LT_OK : LT_FAIL(LT_ERR_NOMEM, "out of memory (threads)"));
+    if (st == LT_OK) st = lt_comm_gather_bytes(r->comm, &own, sizeof(own), all);
+    *share = *shares = 0;
+    for (int i = 0; st == LT_OK && i < r->size; i++) {
+        if (all[i] != own) continue;
+        *share += i < r->rank;
+        ++*shares;
+    }
+    free(all);
+    return st;
+}
+
+static lt_status open_compute(lt_run *r, const lt_run_env *env, const findings *f,
+                              int share, int shares)
 {
     lt_status st = LT_OK;
     const int64_t want = r->cfg->run.threads;
-    const int n = want > 0 ? (int)want : lt_threads_available();
+    const int even = lt_threads_available() / shares;
+    const int n = want > 0 ? (int)want : even > 0 ? even : 1;
     r->path = f->path;
     if (env->hold_isa) LT_TRY(lt_kernels_limit_isa(f->path));
     LT_TRY(kernels_of(r->cfg, f->path, &r->x.k));
     LT_TRY(lt_kernels_threads_open(n, &r->x.threads));
+    (void)lt_threads_pin(r->x.threads, share, shares); /* only for speed */
     LT_TRY(lt_pool_open(&r->x.pool, LT_HOST,
                         r->cfg->run.memory > 0 ? "run.memory" : "model and activations",
                         (size_t)r->cfg->run.memory));
@@ -390,7 +411,8 @@ lt_media_encode lt_run_encode_options(const lt_run *r)
         e.height = r->work.height;
     }
     if (!r->info.hdr) return e;
-    if (lt_media_depth(e.pix_fmt) >= 10) { /* the reader tone-maps, the writer undoes it */
+    if (lt_media_depth(e.pix_fmt) >=
+        10) { /* the reader tone-maps, the writer undoes it */
         e.expand = 1;
         return e;
     }
@@ -634,10 +656,12 @@ static lt_status open_all(lt_run *r, const lt_facts *facts, const lt_run_env *en
 {
     lt_status st = LT_OK;
     const lt_model_spec spec = model_spec(r->cfg);
+    int share, shares;
     LT_TRY(lt_comm_agree(r->comm, r->rank == 0 ? look(r, env, f, s) : LT_OK));
     LT_TRY(share_findings(r, f));
     r->frames = f->frames; /* owned from here on */
-    st = open_compute(r, env, f);
+    LT_TRY(share_cpus(r, &share, &shares));
+    st = open_compute(r, env, f, share, shares);
     if (st == LT_OK)
         st = lt_model_open(&r->x, &spec, env->parts ? env->parts : LT_MODEL_ALL,
                            &r->model);

@@ -1,6 +1,7 @@
 #include "core/threads.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -143,6 +144,46 @@ static void test_pool(int n, work *w)
     lt_threads_close(w->other);
 }
 
+typedef struct masks {
+    atomic_int seen[3];
+    cpu_set_t mask[3];
+} masks;
+
+/* Ends only when all three workers are in it, so each shows its mask. */
+static lt_status look(void *arg, int64_t tile, int worker)
+{
+    masks *m = arg;
+    (void)tile;
+    CHECK(sched_getaffinity(0, sizeof(m->mask[worker]), &m->mask[worker]) == 0);
+    atomic_store(&m->seen[worker], 1);
+    while (!atomic_load(&m->seen[0]) || !atomic_load(&m->seen[1])) sched_yield();
+    return LT_OK;
+}
+
+/* A worker stays on one CPU, the second of its part; the caller keeps its mask. */
+static void test_pin(void)
+{
+    lt_threads *p = NULL;
+    cpu_set_t all;
+    const int cpus = lt_threads_available();
+    CHECK(lt_threads_place() == lt_threads_place());
+    CHECK(lt_threads_open(&p, 2, NULL, NULL) == LT_OK);
+    CHECK(!lt_threads_pin(p, 0, cpus)); /* parts of one CPU */
+    CHECK(!lt_threads_pin(p, 0, 0) && !lt_threads_pin(NULL, 0, 1));
+    for (int share = 0; share < cpus / 2; share++) {
+        masks m = { 0 };
+        CHECK(lt_threads_pin(p, share, cpus / 2));
+        CHECK(lt_parallel_for(p, 2, look, &m) == LT_OK);
+        CHECK(sched_getaffinity(0, sizeof(all), &all) == 0);
+        CHECK(CPU_EQUAL(&all, &m.mask[0]) && CPU_COUNT(&all) == cpus);
+        CHECK(CPU_COUNT(&m.mask[1]) == 1);
+        int below = 0; /* CPUs of the mask in front of the worker's */
+        for (int c = 0; !CPU_ISSET(c, &m.mask[1]); c++) below += CPU_ISSET(c, &all) != 0;
+        CHECK(below / (cpus / (cpus / 2)) == share && below % 2 == 1);
+    }
+    lt_threads_close(p);
+}
+
 int main(void)
 {
     static work w;
@@ -155,5 +196,6 @@ int main(void)
     CHECK(lt_threads_open(&none, LT_THREADS_MAX + 1, NULL, NULL) == LT_ERR_ARG);
     lt_threads_close(NULL);
     CHECK(lt_threads_available() >= 1);
+    if (lt_threads_available() > 1) test_pin();
     return 0;
 }

@@ -45,7 +45,7 @@ if [ $quick -eq 1 ]; then
     kernel_seconds=0.02 rounds=3 seconds=0.02 slim=(models/demo/sd 16 20 3) edits=1
     peers=(--quick) frames=48
 else
-    kernel_seconds=0.1 rounds=5 seconds=0.15 slim=("$nets" 32 20 2) edits=3
+    kernel_seconds=0.1 rounds=5 seconds=0.15 slim=("$nets" 32 20 2) edits=2
     peers=() frames=360
 fi
 

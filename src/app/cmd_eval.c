@@ -91,6 +91,18 @@ cleanup:
     return st;
 }
 
+/* By its name, so that a slip does not write over a film. */
+static lt_status take_curves(const char *text, char *out)
+{
+    const size_t n = text ? strlen(text) : 0;
+    if (text && (n < 5 || strcmp(text + n - 4, ".csv") != 0))
+        return LT_FAIL(LT_ERR_USAGE,
+                       "--curves %.80s: the file is made anew, so its name must end in "
+                       ".csv",
+                       text);
+    return take_file("--curves", text, out);
+}
+
 static lt_status take_what(const lt_cli *cli, lt_eval_what *w)
 {
     lt_status st = LT_OK;
@@ -99,7 +111,7 @@ static lt_status take_what(const lt_cli *cli, lt_eval_what *w)
     LT_TRY(take_file("--truth", c->truth, w->truth));
     LT_TRY(take_file("--source", c->source, w->source));
     LT_TRY(take_file("--flow", c->flow, w->flow));
-    LT_TRY(take_file("--curves", c->curves, w->curves));
+    LT_TRY(take_curves(c->curves, w->curves));
     LT_TRY(take_job(cli->job, w->job));
     LT_TRY(take_mask(c->mask, w->mask));
     for (int i = 0; i < cli->n_settings; i++)

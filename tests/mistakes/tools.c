@@ -44,6 +44,7 @@ const mistake mistakes_tools[] = {
     { NULL, "eval ../done.mp4 --scene nope.yaml", 66, "nope.yaml", 0 },
     { "put f.h5 'no hdf5'", "eval ../done.mp4 --source ../clip.mp4 --flow f.h5", 65, "f.h5", 0 },
     { NULL, "eval -q ../done.mp4 --truth ../clip.mp4 --curves nowhere/c.csv", 73, "nowhere", 0 },
+    { NULL, "eval -q ../done.mp4 --truth ../clip.mp4 --curves ../clip.mp4", 64, "--curves|end in .csv", 0 },
 
     /* what this machine does not have */
     { NULL, EDIT CLIP MODEL "--set run.cpu_path=amx_bf16", 69, "lacks the path amx_bf16.*(auto|best)", M_NO_AMX },

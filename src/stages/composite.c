@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "io/media_over.h"
-#include "stages/open.h"
+#include "stages/output.h"
 
 struct lt_composite {
     lt_run *r;

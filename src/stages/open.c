@@ -9,6 +9,8 @@
 #include "stages/composite.h"
 #include "stages/contents.h"
 #include "stages/instruct.h"
+#include "stages/output.h"
+#include "stages/stored.h"
 
 /* ---- kernels ----------------------------------------------------------------------- */
 
@@ -43,99 +45,8 @@ static lt_status kernels_of(const lt_config *cfg, lt_cpu_path path, const lt_ker
 
 /* ---- what is stored already -------------------------------------------------------- */
 
-typedef struct stored_job {
-    int exists;
-    lt_config cfg;
-    lt_facts facts;
-    int reencode; /* a key that affects encoding has changed */
-    int changed;  /* any key has changed */
-} stored_job;
-
-static void stored_free(stored_job *s)
-{
-    if (s->exists) lt_config_free(&s->cfg);
-    lt_facts_free(&s->facts);
-}
-
-static lt_status read_stored(const char *dir, stored_job *s)
-{
-    lt_status st = LT_OK;
-    lt_job *job = NULL;
-    char *text = NULL, path[LT_PATH_MAX];
-    if (!lt_folder_exists(dir)) return LT_OK;
-    st = lt_job_open(&job, dir, &(lt_job_options){ .mode = LT_JOB_READ });
-    if (st == LT_ERR_NOINPUT) return LT_OK; /* an empty folder: the job is made there */
-    LT_TRY(st);
-    LT_TRY(lt_job_file(job, "job.yaml", path, sizeof(path)));
-    if (!lt_job_record(job, "config", 0, LT_NO_STEP) && !lt_file_exists(path))
-        goto cleanup; /* killed before it had one: the job is made there */
-    LT_TRY(lt_job_config(job, &text));
-    LT_TRY(lt_config_default(&s->cfg));
-    s->exists = 1;
-    LT_TRY(lt_config_load_text(&s->cfg, &s->facts, text, strlen(text), "job.yaml", dir));
-cleanup:
-    free(text);
-    if (lt_job_close(&job) != LT_OK && st == LT_OK) st = LT_ERR_IO;
-    return st;
-}
-
-static lt_status print_value(const lt_option *o, const lt_config *c, char *out,
-                             size_t size)
-{
-    char *text = NULL;
-    size_t n = 0;
-    FILE *f = open_memstream(&text, &n);
-    if (!f) return LT_FAIL(LT_ERR_NOMEM, "out of memory (comparing options)");
-    lt_option_print(o, c, f);
-    if (fclose(f) != 0) {
-        free(text);
-        return LT_FAIL(LT_ERR_NOMEM, "out of memory (comparing options)");
-    }
-    snprintf(out, size, "%.*s", (int)(size - 1), text);
-    free(text);
-    return LT_OK;
-}
-
-static lt_status refuse_change(const lt_option *o, const stored_job *s,
-                               const lt_config *cfg, const char *dir)
-{
-    char was[128], is[128];
-    lt_status st = print_value(o, &s->cfg, was, sizeof(was));
-    if (st == LT_OK) st = print_value(o, cfg, is, sizeof(is));
-    if (st != LT_OK) return st;
-    return LT_FAIL(
-        LT_ERR_CONFIG,
-        "%s.%s was %s and is now %s, which changes the result (%s): give --fresh "
-        "to start over, or another --job",
-        o->section, o->key, was, is, dir);
-}
-
-static lt_status compare_stored(stored_job *s, const lt_config *cfg, const char *dir)
-{
-    const lt_option *diff[LT_N_OPTIONS];
-    const int n = lt_config_compare(&s->cfg, cfg, diff);
-    s->changed = n > 0;
-    for (int i = 0; i < n; i++) {
-        if (diff[i]->affects == LT_AFFECTS_RESULT)
-            return refuse_change(diff[i], s, cfg, dir);
-        if (diff[i]->affects == LT_AFFECTS_ENCODE) s->reencode = 1;
-    }
-    return LT_OK;
-}
-
-static lt_status compare_fact(const stored_job *s, const char *key, const char *now,
-                              const char *what, const char *where)
-{
-    const char *was = lt_facts_get(&s->facts, key);
-    if (!was || !strcmp(was, now)) return LT_OK;
-    return LT_FAIL(LT_ERR_CONFIG,
-                   "%s is not the one this job was made with: other content (%s): give "
-                   "--fresh to start over, or another --job",
-                   what, where);
-}
-
 /* The path is frozen in the job: bits differ between paths. */
-static lt_status frozen_path(const stored_job *s, const lt_config *cfg, int allow,
+static lt_status frozen_path(const lt_stored *s, const lt_config *cfg, int allow,
                              lt_cpu_path *path)
 {
     const char *name = lt_facts_get(&s->facts, "cpu_path");
@@ -218,7 +129,7 @@ static lt_status look_at_mask(lt_run *r, const lt_run_env *env, findings *f)
 }
 
 /* Another mask in the same place: only encoding is redone. */
-static void compare_mask(stored_job *s, const findings *f)
+static void compare_mask(lt_stored *s, const findings *f)
 {
     const char *was = lt_facts_get(&s->facts, "mask_sha256");
     if (strcmp(was ? was : "", f->mask.sha256) != 0) s->reencode = s->changed = 1;
@@ -243,7 +154,7 @@ static void say_notes(lt_run *r)
         lt_log_info(r->log, "%s", p);
 }
 
-static lt_status look(lt_run *r, const lt_run_env *env, findings *f, stored_job *s)
+static lt_status look(lt_run *r, const lt_run_env *env, findings *f, lt_stored *s)
 {
     lt_status st = LT_OK;
     if (!r->cfg->model.path[0])
@@ -257,17 +168,17 @@ static lt_status look(lt_run *r, const lt_run_env *env, findings *f, stored_job 
         snprintf(f->latents_sha256, sizeof(f->latents_sha256), "none");
         if (r->cfg->sampler.latents[0])
             LT_TRY(lt_sha256_file(r->cfg->sampler.latents, f->latents_sha256));
-        if (!env->fresh) LT_TRY(read_stored(env->job_dir, s));
+        if (!env->fresh) LT_TRY(lt_stored_read(env->job_dir, s));
     }
     if (s->exists) {
-        LT_TRY(compare_stored(s, r->cfg, env->job_dir));
-        LT_TRY(compare_fact(s, "input_sha256", f->input_sha256, "the input video",
-                            r->cfg->input.path));
-        LT_TRY(compare_fact(s, "model_sha256", f->model_sha256, "the model",
-                            r->cfg->model.path));
+        LT_TRY(lt_stored_compare(s, r->cfg, env->job_dir));
+        LT_TRY(lt_stored_compare_fact(&s->facts, "input_sha256", f->input_sha256,
+                                      "the input video", r->cfg->input.path));
+        LT_TRY(lt_stored_compare_fact(&s->facts, "model_sha256", f->model_sha256,
+                                      "the model", r->cfg->model.path));
         compare_mask(s, f);
-        LT_TRY(compare_fact(s, "latents_sha256", f->latents_sha256,
-                            "the file of sampler.latents", env->job_dir));
+        LT_TRY(lt_stored_compare_fact(&s->facts, "latents_sha256", f->latents_sha256,
+                                      "the file of sampler.latents", env->job_dir));
     }
     LT_TRY(frozen_path(s, r->cfg, env->allow_path_change, &f->path));
     f->exists = s->exists;
@@ -397,78 +308,6 @@ static lt_status check_model(lt_run *r)
         (long long)u->in_channels, (long long)r->c, r->model->dir);
 }
 
-lt_media_encode lt_run_encode_options(const lt_run *r)
-{
-    const lt_config *cfg = r->cfg;
-    lt_media_encode e = lt_media_encode_of(&r->info);
-    snprintf(e.codec, sizeof(e.codec), "%.31s", cfg->output.codec);
-    if (cfg->output.preset[0])
-        snprintf(e.preset, sizeof(e.preset), "%.31s", cfg->output.preset);
-    snprintf(e.pix_fmt, sizeof(e.pix_fmt), "%.31s", cfg->output.pix_fmt);
-    e.crf = (double)cfg->output.crf;
-    if (cfg->output.scale == LT_SCALE_WORK) {
-        e.width = r->work.width;
-        e.height = r->work.height;
-    }
-    if (!r->info.hdr) return e;
-    if (lt_media_depth(e.pix_fmt) >=
-        10) { /* the reader tone-maps, the writer undoes it */
-        e.expand = 1;
-        return e;
-    }
-    e.light.has_mastering = e.light.has_content = 0;
-    e.color = (lt_media_color){
-        .primaries = 1, .transfer = 1, .matrix = 1, .range = 1, .chroma = 1
-    };
-    return e;
-}
-
-/* What the output loses of the source's light and depth. */
-static void say_what_is_lost(const lt_run *r, const lt_media_encode *e)
-{
-    const int depth = lt_media_depth(e->pix_fmt);
-    const char *path = r->cfg->input.path;
-    if (e->expand)
-        lt_log_warn(r->log,
-                    "the model sees high dynamic range tone-mapped; the output has it "
-                    "again, up to 1000 cd/m2 and within BT.709 (%s)",
-                    path);
-    else if (r->info.hdr)
-        lt_log_warn(r->log,
-                    "high dynamic range is tone-mapped to BT.709 (%s): to keep it, set "
-                    "output.pix_fmt to yuv420p10le",
-                    path);
-    else if (depth < 10 && r->info.bit_depth > depth)
-        lt_log_warn(r->log,
-                    "the source has %d bits a sample and the output %d (%s): to keep 10, "
-                    "set output.pix_fmt to yuv420p10le",
-                    r->info.bit_depth, depth, path);
-}
-
-lt_media_output lt_run_output(const lt_run *r, const lt_media_encode *encode)
-{
-    return (lt_media_output){ .path = r->cfg->output.path,
-                              .encode = encode,
-                              .source = r->cfg->input.path,
-                              .frames = &r->frames,
-                              .no_audio = r->cfg->output.audio == LT_CARRY_NONE,
-                              .no_subtitles = r->cfg->output.subtitles == LT_CARRY_NONE };
-}
-
-/* Rank 0. */
-static lt_status check_output(lt_run *r)
-{
-    char dropped[256];
-    const lt_media_encode encode = lt_run_encode_options(r);
-    const lt_media_output out = lt_run_output(r, &encode);
-    say_what_is_lost(r, &encode);
-    if (!r->cfg->output.path[0]) return LT_OK; /* preview, plan without -o */
-    const lt_status st = lt_media_check_output(&out, dropped, sizeof(dropped));
-    if (st == LT_OK && dropped[0])
-        lt_log_warn(r->log, "not carried into the output: %s (%s)", dropped, out.path);
-    return st;
-}
-
 /* ---- the job folder ---------------------------------------------------------------- */
 
 static lt_status make_facts(lt_run *r, const lt_run_env *env, const findings *f,
@@ -503,10 +342,10 @@ static lt_status make_identity(lt_run *r, const lt_run_env *env, const findings 
     return lt_config_sha256(r->cfg, id->config_sha256);
 }
 
-static lt_status compare_mask_fact(const stored_job *s, const findings *f,
+static lt_status compare_mask_fact(const lt_facts *given, const findings *f,
                                    const char *path)
 {
-    const char *was = lt_facts_get(&s->facts, "mask_sha256");
+    const char *was = lt_facts_get(given, "mask_sha256");
     if (!was || !strcmp(was, f->mask.sha256)) return LT_OK;
     return LT_FAIL(LT_ERR_CONFIG,
                    "the mask is not the one this file was written with: other content "
@@ -514,22 +353,22 @@ static lt_status compare_mask_fact(const stored_job *s, const findings *f,
                    path);
 }
 
-/* A job.yaml that was given must describe what is found here. */
+/* A job.yaml that was given (NULL: none was) must describe what is found here. */
 static lt_status check_given_facts(const lt_facts *given, const findings *f,
                                    const char *mask)
 {
-    const char *given_mask = given ? lt_facts_get(given, "mask_path") : NULL;
-    const stored_job s = { .facts = given ? *given : (lt_facts){ 0 } };
-    lt_status st = compare_fact(&s, "input_sha256", f->input_sha256, "the input video",
-                                "job.input_sha256");
+    if (!given) return LT_OK;
+    const char *given_mask = lt_facts_get(given, "mask_path");
+    lt_status st = lt_stored_compare_fact(given, "input_sha256", f->input_sha256,
+                                          "the input video", "job.input_sha256");
     if (st == LT_OK)
-        st = compare_fact(&s, "model_sha256", f->model_sha256, "the model",
-                          "job.model_sha256");
+        st = lt_stored_compare_fact(given, "model_sha256", f->model_sha256, "the model",
+                                    "job.model_sha256");
     if (st == LT_OK && given_mask && !strcmp(given_mask, mask))
-        st = compare_mask_fact(&s, f, mask);
+        st = compare_mask_fact(given, f, mask);
     if (st == LT_OK)
-        st = compare_fact(&s, "latents_sha256", f->latents_sha256,
-                          "the file of sampler.latents", "job.latents_sha256");
+        st = lt_stored_compare_fact(given, "latents_sha256", f->latents_sha256,
+                                    "the file of sampler.latents", "job.latents_sha256");
     return st;
 }
 
@@ -652,7 +491,7 @@ cleanup:
 /* ---- open and close ---------------------------------------------------------------- */
 
 static lt_status open_all(lt_run *r, const lt_facts *facts, const lt_run_env *env,
-                          findings *f, stored_job *s)
+                          findings *f, lt_stored *s)
 {
     lt_status st = LT_OK;
     const lt_model_spec spec = model_spec(r->cfg);
@@ -668,7 +507,7 @@ static lt_status open_all(lt_run *r, const lt_facts *facts, const lt_run_env *en
     if (st == LT_OK && r->rank == 0) say_notes(r);
     if (st == LT_OK) st = open_sizes(r, f);
     if (st == LT_OK && r->model->unet) st = check_model(r);
-    if (st == LT_OK && r->rank == 0) st = check_output(r);
+    if (st == LT_OK && r->rank == 0) st = lt_run_check_output(r);
     if (st == LT_OK && !env->no_job) {
         /* going on in a folder, another mask is rendered */
         const char *mask = env->resume_only ? "" : r->cfg->mask.path;
@@ -685,7 +524,7 @@ lt_status lt_run_open(const lt_config *cfg, const lt_facts *facts, const lt_run_
                       lt_run **run)
 {
     findings f = { 0 };
-    stored_job s = { 0 };
+    lt_stored s = { 0 };
     lt_run *r = calloc(1, sizeof(*r));
     if (!r) return LT_FAIL(LT_ERR_NOMEM, "out of memory (run)");
     *r = (lt_run){ .cfg = cfg,
@@ -696,7 +535,7 @@ lt_status lt_run_open(const lt_config *cfg, const lt_facts *facts, const lt_run_
                    .rank = lt_comm_rank(env->comm),
                    .size = lt_comm_size(env->comm) };
     lt_status st = open_all(r, facts, env, &f, &s);
-    stored_free(&s);
+    lt_stored_free(&s);
     if (st != LT_OK) {
         if (!r->frames.all) lt_media_frames_free(&f.frames);
         lt_run_discard(&r);

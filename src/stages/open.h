@@ -1,7 +1,6 @@
 #ifndef LT_STAGES_OPEN_H
 #define LT_STAGES_OPEN_H
 
-#include "io/media_join.h"
 #include "stages/run.h"
 
 /* From a configuration to a run: find the CPU path, look at the video, load the model,
@@ -53,9 +52,5 @@ void lt_run_discard(lt_run **run);
 /* The prompts a method needs (NULL text = skip): fills r->text. Warns about prompts that
  * were cut at 77 tokens, saying what was cut. */
 LT_NODISCARD lt_status lt_run_encode_texts(lt_run *r, int with_empty);
-
-/* Options for the part encoder and the container, from the configuration. */
-lt_media_encode lt_run_encode_options(const lt_run *r);
-lt_media_output lt_run_output(const lt_run *r, const lt_media_encode *encode);
 
 #endif

@@ -7,7 +7,7 @@
 
 #include "io/media_writer.h"
 #include "stages/composite.h"
-#include "stages/open.h"
+#include "stages/output.h"
 
 static int64_t n_parts(const lt_run *r)
 {

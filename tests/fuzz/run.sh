@@ -1,12 +1,12 @@
 #!/bin/sh
-# Replay the corpus of a fuzz target, then look further for LT_FUZZ_SECONDS (20).
+# Replay the corpus of a fuzz target, then look further for LT_FUZZ_SECONDS (60).
 #     run.sh PROGRAM CORPUS
 # What it finds stays under ./<target>.found: keep it as a file of the corpus. New inputs
 # that only reach further are thrown away, unless LT_FUZZ_KEEP names a folder for them.
 set -eu
 program=$1
 corpus=$2
-seconds=${LT_FUZZ_SECONDS:-20}
+seconds=${LT_FUZZ_SECONDS:-60}
 [ -x "$program" ] || {
     echo "skip: fuzz targets were not built (clang with its runtime is missing, or a" \
         "sanitizer build)"

@@ -23,7 +23,8 @@ function value_less(row, a, b) {
 }
 # What a setting is compared with: adaflow-256 with frame-256, ablations with base.
 function reference_of(s) {
-    if (reference == "frame") sub(/^[a-z]+/, "frame", s)
+    if (reference != "frame") return reference
+    sub(/^[a-z]+/, "frame", s)
     return s in seen ? s : reference
 }
 function member(row, group) {

@@ -52,6 +52,18 @@ assert ("bg", "adaflow", "psnr") not in of
 xml.dom.minidom.parse(sys.argv[3])
 PY
 
+# the same figures as of an ablation: differences are to base
+sed 's/^main,/ablation,/; s/,frame,frame,/,base,frame,/' "$table" >abl.csv
+run 0 bash "$BENCH/summary.sh" abl.csv
+python3 - "${table%.csv}-summary.csv" abl-summary.csv <<'PY' || fail "an ablation is not compared with base"
+import csv, sys
+main, ablation = ({(r["group"], r["setting"], r["figure"]): r["difference"]
+                   for r in csv.DictReader(open(f))} for f in sys.argv[1:])
+for name in "psnr", "warp_error", "drift":
+    key = "all", "adaflow", name
+    assert ablation[key] == main[key] and float(main[key]) != 0
+PY
+
 printf 'before\n<!-- begin main -->\nold\n<!-- end -->\nafter\n' >t.md
 run 0 bash "$BENCH/summary.sh" "$table" t.md
 grep -q '^| PSNR \[dB\] | [0-9.]* | [0-9.]* ([01]/[01]) |' t.md || fail "no row in the page"

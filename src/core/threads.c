@@ -263,7 +263,7 @@ int lt_threads_pin(lt_threads *p, int share, int shares)
     cpu_set_t all, one;
     if (!p || shares < 1 || sched_getaffinity(0, sizeof(all), &all) != 0) return 0;
     const int part = CPU_COUNT(&all) / shares;
-    if (p->n > part) return 0;
+    if (p->n != part) return 0;
     for (int i = 1; i < p->n; i++) {
         CPU_ZERO(&one);
         CPU_SET(nth_cpu(&all, share * part + i), &one);

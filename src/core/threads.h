@@ -42,8 +42,9 @@ uint64_t lt_threads_place(void);
 /* Keep every worker but the caller on a CPU of its own: the CPUs of this process are cut
  * into `shares` even parts, this pool takes part `share` (0 .. shares - 1). The caller
  * stays free, for the threads of libraries that it starts inherit its mask. Returns 1;
- * 0, and nothing is changed, when a part has fewer CPUs than the pool workers or the
- * system refuses. Results never depend on it. */
+ * 0, and nothing is changed, when the part has not as many CPUs as the pool workers (with
+ * fewer workers, other programs are meant to have the rest, and only the system knows
+ * which CPUs they are on) or the system refuses. Results never depend on it. */
 int lt_threads_pin(lt_threads *p, int share, int shares);
 
 /* Run fn for every tile in [0, n_tiles) and wait. Inline, in order, on the caller when

@@ -144,43 +144,55 @@ static void test_pool(int n, work *w)
     lt_threads_close(w->other);
 }
 
+enum { MAX_CPUS = 64 };
+
 typedef struct masks {
-    atomic_int seen[3];
-    cpu_set_t mask[3];
+    int n;
+    atomic_int seen;
+    cpu_set_t mask[MAX_CPUS];
 } masks;
 
-/* Ends only when all three workers are in it, so each shows its mask. */
+/* Ends only when all workers are in it, so each shows its mask. */
 static lt_status look(void *arg, int64_t tile, int worker)
 {
     masks *m = arg;
     (void)tile;
     CHECK(sched_getaffinity(0, sizeof(m->mask[worker]), &m->mask[worker]) == 0);
-    atomic_store(&m->seen[worker], 1);
-    while (!atomic_load(&m->seen[0]) || !atomic_load(&m->seen[1])) sched_yield();
+    atomic_fetch_add(&m->seen, 1);
+    while (atomic_load(&m->seen) < m->n) sched_yield();
     return LT_OK;
 }
 
-/* A worker stays on one CPU, the second of its part; the caller keeps its mask. */
-static void test_pin(void)
+/* Worker i of a part stays on the part's CPU i, the caller keeps its mask. */
+static void test_part(lt_threads *p, int n, int share, int shares)
+{
+    static masks m;
+    cpu_set_t all;
+    memset(&m, 0, sizeof(m));
+    m.n = n;
+    CHECK(lt_threads_pin(p, share, shares));
+    CHECK(lt_parallel_for(p, n, look, &m) == LT_OK);
+    CHECK(sched_getaffinity(0, sizeof(all), &all) == 0);
+    CHECK(CPU_EQUAL(&all, &m.mask[0]));
+    for (int i = 1; i < n; i++) {
+        int below = 0; /* CPUs of the mask in front of the worker's */
+        CHECK(CPU_COUNT(&m.mask[i]) == 1);
+        for (int c = 0; !CPU_ISSET(c, &m.mask[i]); c++) below += CPU_ISSET(c, &all) != 0;
+        CHECK(below == share * n + i);
+    }
+}
+
+static void test_pin(int shares)
 {
     lt_threads *p = NULL;
-    cpu_set_t all;
-    const int cpus = lt_threads_available();
+    const int n = lt_threads_available() / shares;
+    if (n < 2 || n > MAX_CPUS) return;
     CHECK(lt_threads_place() == lt_threads_place());
-    CHECK(lt_threads_open(&p, 2, NULL, NULL) == LT_OK);
-    CHECK(!lt_threads_pin(p, 0, cpus)); /* parts of one CPU */
+    CHECK(lt_threads_open(&p, n, NULL, NULL) == LT_OK);
+    CHECK(!lt_threads_pin(p, 0, n * shares));       /* parts of one CPU */
+    CHECK(shares == 1 || !lt_threads_pin(p, 0, 1)); /* fewer workers than CPUs */
     CHECK(!lt_threads_pin(p, 0, 0) && !lt_threads_pin(NULL, 0, 1));
-    for (int share = 0; share < cpus / 2; share++) {
-        masks m = { 0 };
-        CHECK(lt_threads_pin(p, share, cpus / 2));
-        CHECK(lt_parallel_for(p, 2, look, &m) == LT_OK);
-        CHECK(sched_getaffinity(0, sizeof(all), &all) == 0);
-        CHECK(CPU_EQUAL(&all, &m.mask[0]) && CPU_COUNT(&all) == cpus);
-        CHECK(CPU_COUNT(&m.mask[1]) == 1);
-        int below = 0; /* CPUs of the mask in front of the worker's */
-        for (int c = 0; !CPU_ISSET(c, &m.mask[1]); c++) below += CPU_ISSET(c, &all) != 0;
-        CHECK(below / (cpus / (cpus / 2)) == share && below % 2 == 1);
-    }
+    for (int share = 0; share < shares; share++) test_part(p, n, share, shares);
     lt_threads_close(p);
 }
 
@@ -196,6 +208,6 @@ int main(void)
     CHECK(lt_threads_open(&none, LT_THREADS_MAX + 1, NULL, NULL) == LT_ERR_ARG);
     lt_threads_close(NULL);
     CHECK(lt_threads_available() >= 1);
-    if (lt_threads_available() > 1) test_pin();
+    for (int shares = 1; shares <= 4; shares++) test_pin(shares);
     return 0;
 }

@@ -188,6 +188,11 @@ def roofs(kernels):
     return "Roof (processor time): " + "; ".join(lines) + "." if lines else ""
 
 
+def revisions(rows):
+    """Rows measured again by hand keep the revision they are of."""
+    return ", ".join(dict.fromkeys(r["revision"] for r in rows))
+
+
 def page(o, data):
     peers, slim, scaling = data["peers"], data["slim"], data["scaling"]
     first = (peers or data["kernels"])[0]
@@ -196,7 +201,7 @@ def page(o, data):
     busy = o.busy > 10 or o.stolen > 5
     text = [f"# {o.base}: {first['machine']}", "",
             f"Path `{o.path}`, {threads(first)}, revision "
-            f"{first['revision']}, {first.get('peer', '')}, {first['clock']} clock. "
+            f"{revisions(peers or data['kernels'])}, {first.get('peer', '')}, {first['clock']} clock. "
             f"Busy before the start: {o.busy} %, stolen {o.stolen} %. The run took "
             f"{o.seconds / 60:.0f} minutes.", ""]
     if busy or o.quick or unsteady:
@@ -282,7 +287,7 @@ def picture(o, peers):
            f'<text x="12" y="22" font-size="15" fill="#222">Times as fast as '
            f'{rows[0]["peer"].split("+")[0]}, {dtype}, {threads(rows[0])}</text>',
            f'<text x="12" y="40" fill="#666">{machine}, {o.base[:10]}, '
-           f'{rows[0]["revision"]}</text>']
+           f'{revisions(rows)}</text>']
     for tick in range(0, int(most) + 1):
         x = left + tick * scale
         out.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top - 6}" y2="{height - 24}" '

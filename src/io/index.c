@@ -11,6 +11,8 @@
 
 static const char INDEX_STAGE[] = "index";
 
+enum { VIEW_UNITS = 128 }; /* shards of one virtual dataset */
+
 /* ---- small arrays ----------------------------------------------------------------- */
 
 static lt_status put(lt_shard_writer *w, const char *path, lt_cell cell, int64_t a,
@@ -128,10 +130,9 @@ cleanup:
     return st;
 }
 
-/* A virtual dataset of shape d, in which unit i covers [first[i], first[i] + count[i]) of
- * `axis` and all of the others. rows: ragged rows one after the other, else frames. */
-static lt_status put_view(lt_shard_writer *w, const lt_shard_dataset *d, units *u,
-                          int axis, int rows)
+/* Where unit i lies in a dataset of shape d: at [first, first + count) of `axis` and all
+ * of the others. rows: ragged rows one after the other, else frames. */
+static lt_status place(const lt_shard_dataset *d, units *u, int axis, int rows)
 {
     int64_t at = 0;
     for (int64_t i = 0; i < u->n; i++) {
@@ -139,18 +140,72 @@ static lt_status put_view(lt_shard_writer *w, const lt_shard_dataset *d, units *
         lt_h5_source *s = &u->source[i];
         const int64_t first = rows ? at : r->first_frame;
         const int64_t count = rows ? r->n_rows : r->n_frames;
-        if (count < 1 || first > d->shape[axis] || count > d->shape[axis] - first)
+        if (count < 1 || first < at || first > d->shape[axis] ||
+            count > d->shape[axis] - first)
             return LT_FAIL(LT_ERR_ARG,
                            "frames or rows of a unit are out of range (%s, unit %lld): "
                            "report this",
                            r->stage, (long long)r->unit);
+        s->path = d->path;
         for (int k = 0; k < d->ndim; k++) {
             s->start[k] = k == axis ? first : 0;
             s->count[k] = k == axis ? count : d->shape[k];
         }
-        at += count;
+        at = first + count;
     }
-    return lt_h5_add_virtual(w, d, u->source, u->n);
+    return LT_OK;
+}
+
+/* A part of d: a virtual dataset under `path` over n sources that follow each other along
+ * `axis`. *part is where d shows it. */
+static lt_status put_part(lt_shard_writer *w, const lt_shard_dataset *d,
+                          lt_h5_source *source, int64_t n, int axis, const char *path,
+                          lt_h5_source *part)
+{
+    lt_shard_dataset inner = *d;
+    const int64_t first = source[0].start[axis];
+    *part = source[0];
+    part->file = ".";
+    part->path = path;
+    part->count[axis] = source[n - 1].start[axis] + source[n - 1].count[axis] - first;
+    inner.path = path;
+    inner.shape[axis] = part->count[axis];
+    for (int64_t i = 0; i < n; i++) source[i].start[axis] -= first;
+    return lt_h5_add_virtual(w, &inner, source, n);
+}
+
+/* A view of many units is a view of parts, themselves views of VIEW_UNITS units: libhdf5
+ * then never holds the units of a whole film, neither here nor in a reader. */
+static lt_status put_parts(lt_shard_writer *w, const lt_shard_dataset *d, units *u,
+                           int axis)
+{
+    lt_status st = LT_OK;
+    const int64_t n = (u->n + VIEW_UNITS - 1) / VIEW_UNITS;
+    lt_h5_source *part = calloc((size_t)n, sizeof(*part));
+    char(*path)[LT_SHARD_PATH_MAX] = calloc((size_t)n, sizeof(*path));
+    if (!part || !path) LT_TRY(LT_FAIL(LT_ERR_NOMEM, "out of memory (index)"));
+    for (int64_t p = 0; p < n; p++) {
+        const int64_t at = p * VIEW_UNITS, left = u->n - at;
+        snprintf(path[p], sizeof(path[p]), "/parts%s/%lld", d->path, (long long)p);
+        LT_TRY(put_part(w, d, u->source + at, left < VIEW_UNITS ? left : VIEW_UNITS, axis,
+                        path[p], &part[p]));
+    }
+    LT_TRY(lt_h5_add_virtual(w, d, part, n));
+cleanup:
+    free(path);
+    free(part);
+    return st;
+}
+
+static lt_status put_view(lt_shard_writer *w, const lt_shard_dataset *d, units *u,
+                          int axis, int rows)
+{
+    lt_status st = LT_OK;
+    LT_TRY(place(d, u, axis, rows));
+    if (u->n > VIEW_UNITS) return put_parts(w, d, u, axis);
+    LT_TRY(lt_h5_add_virtual(w, d, u->source, u->n));
+cleanup:
+    return st;
 }
 
 static lt_status put_latents(lt_shard_writer *w, lt_job *job, const lt_index_spec *s,

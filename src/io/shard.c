@@ -9,7 +9,6 @@ struct lt_shard_writer {
     hid_t file; /* < 0 after lt_shard_finish */
 };
 
-enum { LT_SHARD_PATH_MAX = 256 };
 static const int64_t MAX_BYTES = (int64_t)1 << 40; /* of a dataset */
 static const int64_t MAX_CHUNK = (int64_t)1 << 31; /* libhdf5 ends at 4 GiB */
 
@@ -168,7 +167,7 @@ static int add_sources(hid_t make, const lt_shard_dataset *d, hid_t space,
         if (!lt_h5_box_ok(d->ndim, dims, s->start, s->count)) return -1;
         const hid_t src = lt_h5_select(space, d->ndim, dims, s->start, s->count, &cells);
         if (src < 0) return -1;
-        const herr_t r = H5Pset_virtual(make, space, s->file, d->path, src);
+        const herr_t r = H5Pset_virtual(make, space, s->file, s->path, src);
         H5Sclose(src);
         if (r < 0) return -1;
     }

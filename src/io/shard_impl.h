@@ -9,7 +9,7 @@
 
 #define LT_SHARD_FORMAT "longtake-shard"
 #define LT_INDEX_FORMAT "longtake-index"
-enum { LT_SHARD_VERSION = 1 };
+enum { LT_SHARD_VERSION = 1, LT_SHARD_PATH_MAX = 256 };
 
 /* Keep libhdf5 from printing; its words go into our message instead. Per thread. */
 void lt_h5_quiet(void);
@@ -28,15 +28,17 @@ int lt_h5_cell(hid_t type, lt_cell *cell);
 LT_NODISCARD lt_status lt_h5_create(lt_shard_writer **w, const char *format,
                                     const char *kind);
 
-/* One source of a virtual dataset: its whole dataset, of shape `count`, appears at
- * `start`. file: relative to the folder of the file that is being made. */
+/* One source of a virtual dataset: the whole dataset `path` of `file`, of shape `count`,
+ * appears at `start`. file: relative to the folder of the file that is being made, "."
+ * for that file itself. */
 typedef struct lt_h5_source {
-    const char *file;
+    const char *file, *path;
     int64_t start[LT_SHARD_MAX_DIMS];
     int64_t count[LT_SHARD_MAX_DIMS];
 } lt_h5_source;
 
-/* Add a virtual dataset; every source holds it under the same path. */
+/* Add a virtual dataset. libhdf5 holds some 10 KB for every source while it does so, and
+ * while a reader has the dataset open. */
 LT_NODISCARD lt_status lt_h5_add_virtual(lt_shard_writer *w, const lt_shard_dataset *d,
                                          const lt_h5_source *sources, int64_t n);
 

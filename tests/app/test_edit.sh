@@ -87,7 +87,7 @@ cmp -s clip.edited.mp4 first.mp4 || fail "mended: other bytes"
 "$LONGTAKE" edit -q "${JOB[@]}" -o slow.mp4 \
     --set sampler.steps=200 --set sampler.inversion_steps=200 2>stopped &
 pid=$!
-for _ in $(seq 100); do
+for _ in $(seq 600); do
     [ -s slow.job/log/metrics.jsonl ] && break
     sleep 0.1
 done
@@ -98,7 +98,7 @@ begun=$SECONDS code=0
 kill -TERM "$pid"
 wait "$pid" || code=$?
 [ "$code" -eq 75 ] || fail "TERM: exit code $code"
-[ $((SECONDS - begun)) -le 10 ] || fail "TERM: $((SECONDS - begun)) s"
+[ $((SECONDS - begun)) -le 60 ] || fail "TERM: $((SECONDS - begun)) s"
 [ "$(grep -c '^longtake: stopped as asked' stopped)" -eq 1 ] || fail "no stop message"
 run 0 "$LONGTAKE" status slow.job --json
 json "not o['held'] and not o['finished']"
@@ -107,7 +107,7 @@ clip large.mp4 1 -vf scale=1024:1024
 "$LONGTAKE" edit -q "${JOB[@]}" -i large.mp4 --set run.cpu_path=ref \
     --set size.width=1024 --set size.height=1024 2>/dev/null &
 pid=$! code=0
-for _ in $(seq 100); do
+for _ in $(seq 600); do
     [ -s large.edited.job/log/metrics.jsonl ] && break
     sleep 0.1
 done
@@ -138,7 +138,7 @@ if [ -n "$MPIEXEC" ]; then
     "$MPIEXEC" -n 2 "$LONGTAKE" edit -q "${JOB[@]}" -o usr1.mp4 \
         --set sampler.steps=100 --set sampler.inversion_steps=100 2>stopped &
     pid=$! code=0
-    for _ in $(seq 100); do
+    for _ in $(seq 600); do
         [ -s usr1.job/log/metrics.jsonl ] && break
         sleep 0.1
     done

@@ -165,7 +165,7 @@ list l.json s.mkv
 
 # another run is told to wait; other settings are refused by the job, and named
 flock killed/lock sleep 60 &
-sleep 0.3
+until ! flock -n killed/lock true; do sleep 0.1; done
 refused 73 'another run is at this suite' "$LONGTAKE" eval --suite l.json --job killed
 kill $!
 run 78 "$LONGTAKE" eval --suite l.json --job l.suite --set sampler.guidance=3

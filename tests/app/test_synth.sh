@@ -114,7 +114,7 @@ mkdir stop
 "$LONGTAKE" synth --seed 1 --frames 1000000 -o stop/a.mp4 --mask stop/m.mkv --flow stop/f.h5 \
     --captions stop/c.json >out 2>err &
 pid=$!
-for _ in $(seq 100); do
+for _ in $(seq 600); do
     ls stop/a.mp4.tmp.* >/dev/null 2>&1 && break
     sleep 0.1
 done

@@ -2,6 +2,7 @@
 #include <time.h>
 
 #include "job_util.h"
+#include "tensor/tensor.h"
 
 #ifndef LT_PYTHON
 #define LT_PYTHON "/opt/ltvenv/bin/python"
@@ -221,6 +222,41 @@ static void bad_specs(lt_job *job)
     CHECK(lt_index_image(job, &s, &x, &n) == LT_ERR_ARG);
 }
 
+/* So many units that the view is one of parts; single ones and a long run are missing. */
+static int missing(int64_t unit) { return unit == 0 || unit == 120 || unit / 128 == 1; }
+
+static void many(const char *dir)
+{
+    enum { MANY = 450, FRAME = H * W * C };
+    lt_job *job = NULL;
+    arrays a;
+    lt_index_spec s = spec_of(&a);
+    lt_shard_reader *r = NULL;
+    char path[1200];
+    s.n_frames = MANY * FRAMES;
+    s.pts = NULL;
+    s.similarity_mean = s.similarity_region = NULL;
+    s.n_stages = 0;
+    OK(util_open(&job, dir, LT_JOB_WRITE));
+    for (int64_t u = 0; u < MANY; u++)
+        if (!missing(u)) put_latents(job, "invert", "/inversion/latents", LEVELS, u);
+    OK(lt_index_write(job, &s));
+    OK(lt_job_close(&job));
+
+    float *x = malloc((size_t)LEVELS * MANY * FRAMES * FRAME * sizeof(*x));
+    CHECK(x);
+    snprintf(path, sizeof(path), "%s/index.h5", dir);
+    OK(lt_shard_open(&r, path, NULL));
+    OK(lt_shard_read_f32(r, "/inversion/latents", NULL, NULL, x));
+    for (int64_t i = 0; i < (int64_t)LEVELS * MANY * FRAMES * FRAME; i++) {
+        const int64_t f = i / FRAME % (MANY * FRAMES), l = i / FRAME / (MANY * FRAMES);
+        const float want = lt_f32_from_f16(lt_f16_from_f32(latent(l, f, i % FRAME)));
+        CHECK(missing(f / FRAMES) ? x[i] != x[i] : x[i] == want);
+    }
+    lt_shard_close(&r);
+    free(x);
+}
+
 /* Processor time: other processes on the machine must not fail a test. */
 static double now(void)
 {
@@ -305,6 +341,9 @@ int main(void)
     CHECK(python(moved) <= 0);
     hour(root);
     CHECK(chdir("/") == 0);
+    snprintf(dir, sizeof(dir), "%s/many.job", root);
+    many(dir);
+    CHECK(python(dir) <= 0);
     util_rm(root);
     if (py < 0) fprintf(stderr, "skipped: the part with h5py (no h5py here)\n");
     return py < 0 ? TEST_SKIP : 0;

@@ -94,8 +94,7 @@ cleanup:
 /* By its name, so that a slip does not write over a film. */
 static lt_status take_curves(const char *text, char *out)
 {
-    const size_t n = text ? strlen(text) : 0;
-    if (text && (n < 5 || strcmp(text + n - 4, ".csv") != 0))
+    if (text && !lt_path_ends_in(text, ".csv"))
         return LT_FAIL(LT_ERR_USAGE,
                        "--curves %.80s: the file is made anew, so its name must end in "
                        ".csv",

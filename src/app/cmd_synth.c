@@ -118,20 +118,14 @@ static lt_status take_edits(order *o, const lt_cli *cli, unsigned flags)
     return LT_OK;
 }
 
-static int ends_in(const char *path, const char *end)
-{
-    const size_t n = strlen(path), m = strlen(end);
-    return n > m && !strcmp(path + n - m, end);
-}
-
 /* A video that is asked for by `option`. */
 static lt_status check_video(const char *option, const char *path, int lossless)
 {
-    if (!ends_in(path, ".mp4") && !ends_in(path, ".mov") && !ends_in(path, ".mkv"))
+    if (!lt_path_ends_in(path, ".mp4") && !lt_path_ends_in(path, ".mov") && !lt_path_ends_in(path, ".mkv"))
         return LT_FAIL(LT_ERR_USAGE,
                        "unknown container (%s %s): end the name in .mp4, .mov or .mkv",
                        option, path);
-    if (lossless && !ends_in(path, ".mkv"))
+    if (lossless && !lt_path_ends_in(path, ".mkv"))
         return LT_FAIL(LT_ERR_USAGE, "ffv1 needs .mkv (%s %s): change the name", option,
                        path);
     return LT_OK;
@@ -289,7 +283,7 @@ static lt_status open_clip(const order *o, const char *path, lt_media_writer **o
 
 static lt_status open_mask(const order *o, lt_media_writer **out)
 {
-    const lt_media_encode e = encode_of(o, ends_in(o->mask, ".mkv"), 4);
+    const lt_media_encode e = encode_of(o, lt_path_ends_in(o->mask, ".mkv"), 4);
     const lt_media_size size = { o->width, o->height, o->width, o->height };
     return lt_media_clip_open(out, o->mask, &e, &size, LT_MEDIA_U8, NULL);
 }

@@ -30,12 +30,6 @@ static void files_free(files *f)
     *f = (files){ 0 };
 }
 
-static int ends_in(const char *name, const char *end)
-{
-    const size_t n = strlen(name), m = strlen(end);
-    return n > m && !strcmp(name + n - m, end);
-}
-
 /* The files of a folder whose names end in `end`; hidden ones are left out. */
 static lt_status list_files(const char *folder, const char *end, files *out)
 {
@@ -45,7 +39,7 @@ static lt_status list_files(const char *folder, const char *end, files *out)
         return LT_FAIL(LT_ERR_IO, "cannot read the folder, %s (%s): check the rights",
                        strerror(errno), folder);
     for (struct dirent *e = readdir(d); e; e = readdir(d)) {
-        if (e->d_name[0] == '.' || !ends_in(e->d_name, end)) continue;
+        if (e->d_name[0] == '.' || !lt_path_ends_in(e->d_name, end)) continue;
         char **grown = realloc(out->name, (out->n + 1) * sizeof(*grown));
         if (grown) out->name = grown;
         char *name = grown ? strdup(e->d_name) : NULL;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -353,6 +354,12 @@ lt_status lt_file_size(const char *path, int64_t *bytes)
     close(fd);
     *bytes = size;
     return LT_OK;
+}
+
+bool lt_path_ends_in(const char *path, const char *end)
+{
+    const size_t n = strlen(path), m = strlen(end);
+    return n > m && strcasecmp(path + n - m, end) == 0;
 }
 
 bool lt_file_exists(const char *path)

@@ -59,6 +59,8 @@ FILE *lt_file_stream(const char *path);
 /* Size of a regular file. Errors: as lt_file_read. */
 LT_NODISCARD lt_status lt_file_size(const char *path, int64_t *bytes);
 
+/* Does the name end so (".mp4", in letters of either case), and is more than that? */
+bool lt_path_ends_in(const char *path, const char *end);
 bool lt_file_exists(const char *path);   /* a file, a folder, anything */
 bool lt_folder_exists(const char *path); /* a folder                   */
 /* Both are there and are one file or folder, whatever the names. */

@@ -62,6 +62,7 @@ static lt_status layout_new(lt_dnnl_pack *p, const dnnl_memory_desc_t *md,
     lt_dnnl_layout *l = calloc(1, sizeof(*l));
     if (!l) return LT_FAIL(LT_ERR_NOMEM, "out of memory (weights): free some memory");
     l->md = *md;
+    lt_pool_trim(p->pool); /* what stays for ever must not sit in a free block too large */
     LT_TRY(
         LT_TENSOR_NEW(&l->bytes, p->pool, LT_U8, (int64_t)dnnl_memory_desc_get_size(md)));
     LT_TRY(lt_dnnl_check(dnnl_memory_create(&l->memory, md, p->engine, l->bytes.data),

@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include "core/file.h"
 #include "io/image_jpeg.h"
 #include "io/image_png.h"
 #include "report/pair.h"
@@ -20,18 +20,12 @@ static lt_status open_films(const lt_report_args *a, int32_t width, lt_pair *pai
     return lt_pair_open(pair, a->cfg, width);
 }
 
-static int ends_in(const char *path, const char *end)
-{
-    const size_t n = strlen(path), m = strlen(end);
-    return n > m && !strcasecmp(path + n - m, end);
-}
-
 lt_status lt_report_film(const lt_report_args *a, const char *path)
 {
     lt_status st = LT_OK;
     lt_pair pair = { 0 };
-    if (!ends_in(path, ".mp4") && !ends_in(path, ".m4v") && !ends_in(path, ".mov") &&
-        !ends_in(path, ".mkv"))
+    if (!lt_path_ends_in(path, ".mp4") && !lt_path_ends_in(path, ".m4v") && !lt_path_ends_in(path, ".mov") &&
+        !lt_path_ends_in(path, ".mkv"))
         LT_TRY(LT_FAIL(LT_ERR_USAGE,
                        "not a film's name (--film %.200s): give a .mp4, .mov or .mkv",
                        path));
@@ -50,8 +44,8 @@ lt_status lt_report_sheet(const lt_report_args *a, const char *path)
     void *jpeg = NULL;
     size_t bytes = 0;
     int32_t w = 0, h = 0;
-    const int is_jpeg = ends_in(path, ".jpg") || ends_in(path, ".jpeg");
-    if (!is_jpeg && !ends_in(path, ".png"))
+    const int is_jpeg = lt_path_ends_in(path, ".jpg") || lt_path_ends_in(path, ".jpeg");
+    if (!is_jpeg && !lt_path_ends_in(path, ".png"))
         LT_TRY(LT_FAIL(LT_ERR_USAGE,
                        "not a picture's name (--sheet %.200s): give a .jpg "
                        "or .png",

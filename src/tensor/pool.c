@@ -5,18 +5,21 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* Sixteen classes to an octave: at most 1/16 of a block is unused. */
+/* Sixteen classes to an octave: at most 1/16 of a new block is unused. A free block is
+ * taken for anything from half its size on: a step of a small model then takes no memory
+ * from the system, and holds half of what blocks of every size would need. */
 enum {
     ALIGN = 64,
     MIN_SHIFT = 8,
     STEP_SHIFT = 4,
-    N_CLASSES = (48 - MIN_SHIFT) << STEP_SHIFT
+    N_CLASSES = (48 - MIN_SHIFT) << STEP_SHIFT,
+    FIT = 1 << STEP_SHIFT
 };
 
 static const size_t HUGE_PAGE = (size_t)2 << 20;
 
-/* Free blocks that a pool keeps beyond a quarter of what it ever had in use. */
-static const size_t SLACK = (size_t)64 << 20;
+/* Free blocks that a pool keeps beyond an eighth of what it ever had in use. */
+static const size_t SLACK = (size_t)32 << 20;
 
 struct lt_storage {
     lt_pool *pool;
@@ -137,9 +140,36 @@ static lt_status no_memory(const lt_pool *p, size_t bytes)
 static void bound_cache(lt_pool *p, size_t size)
 {
     const size_t peak = p->used + size > p->peak ? p->used + size : p->peak;
-    const size_t room = peak + peak / 4 + SLACK;
+    const size_t room = peak + peak / 8 + SLACK;
     for (int c = N_CLASSES - 1; c >= 0; c--)
         while (p->free_list[c] && p->used + p->cached + size > room) give_back(p, c);
+}
+
+/* A free block for a request of class c, NULL when there is none. */
+static lt_storage *take_free(lt_pool *p, int c)
+{
+    const int end = c + FIT < N_CLASSES ? c + FIT : N_CLASSES - 1;
+    while (c < end && !p->free_list[c]) c++;
+    lt_storage *s = p->free_list[c];
+    if (!s) return NULL;
+    p->free_list[c] = s->next;
+    p->cached -= s->bytes;
+    return s;
+}
+
+static lt_storage *take_new(lt_pool *p, int c)
+{
+    const size_t size = class_bytes(c);
+    bound_cache(p, size);
+    /* Cached blocks count against the limit, too: it is about the machine. */
+    if (p->limit && p->used + p->cached > p->limit - size) lt_pool_trim(p);
+    lt_storage *s = block_new(size);
+    if (!s) {
+        lt_pool_trim(p);
+        s = block_new(size);
+    }
+    if (s) *s = (lt_storage){ .data = s->data, .bytes = size, .class_index = c };
+    return s;
 }
 
 lt_status lt_storage_new(lt_pool *pool, size_t bytes, lt_storage **storage, void **data)
@@ -149,25 +179,13 @@ lt_status lt_storage_new(lt_pool *pool, size_t bytes, lt_storage **storage, void
     const size_t size = class_bytes(c);
     if (pool->limit && (size > pool->limit || pool->used > pool->limit - size))
         return no_memory(pool, size);
-
-    lt_storage *s = pool->free_list[c];
-    if (s) {
-        pool->free_list[c] = s->next;
-        pool->cached -= size;
-    } else {
-        bound_cache(pool, size);
-        /* Cached blocks count against the limit, too: it is about the machine. */
-        if (pool->limit && pool->used + pool->cached > pool->limit - size)
-            lt_pool_trim(pool);
-        s = block_new(size);
-        if (!s) {
-            lt_pool_trim(pool);
-            s = block_new(size);
-        }
-        if (!s) return no_memory(pool, size);
-    }
-    *s = (lt_storage){ pool, NULL, s->data, size, c, 1 };
-    pool->used += size;
+    lt_storage *s = take_free(pool, c);
+    if (!s) s = take_new(pool, c);
+    if (!s) return no_memory(pool, size);
+    s->pool = pool;
+    s->next = NULL;
+    s->count = 1;
+    pool->used += s->bytes;
     if (pool->used > pool->peak) pool->peak = pool->used;
     *storage = s;
     *data = s->data;

@@ -64,12 +64,13 @@ void lt_pool_close(lt_pool **pool);
 void lt_pool_trim(lt_pool *pool);
 
 /* Bytes in use now, and the most there ever were since open or the last reset. A block
- * counts with its size class, up to 1/16 more than what was asked for. */
+ * counts whole: up to 1/16 more than what was asked for, or up to twice as much where a
+ * free block was reused. */
 size_t lt_pool_used(const lt_pool *pool);
 size_t lt_pool_peak(const lt_pool *pool);
 /* Bytes of free blocks kept for reuse; used + cached is what the system sees and what
  * the limit bounds (cached blocks go first). A pool that grows keeps both together below
- * 1.25 times its peak and 64 MiB. */
+ * 1.125 times its peak and 32 MiB. */
 size_t lt_pool_cached(const lt_pool *pool);
 void lt_pool_reset_peak(lt_pool *pool);
 

@@ -225,9 +225,30 @@ static void test_bound(void)
         lt_tensor_free(&t);
         total += (size_t)(n * mib);
         CHECK(lt_pool_cached(pool) >= (size_t)(n * mib)); /* the last one is there */
-        CHECK(lt_pool_cached(pool) <= (size_t)((n + n / 4 + 64) * mib * 17 / 16));
+        CHECK(lt_pool_cached(pool) <= (size_t)((n + n / 8 + 32) * mib * 17 / 16));
     }
     CHECK(lt_pool_cached(pool) < total / 2);
+    lt_pool_close(&pool);
+}
+
+/* A free block serves down to half its size, and counts whole. */
+static void test_fit(void)
+{
+    lt_pool *pool = NULL;
+    lt_tensor a = { 0 }, b = { 0 };
+    const size_t mib = 1 << 20;
+    CHECK(lt_pool_open(&pool, LT_HOST, "test", 0) == LT_OK);
+    CHECK(LT_TENSOR_NEW(&a, pool, LT_U8, 1 << 20) == LT_OK);
+    const void *block = a.data;
+    lt_tensor_free(&a);
+    CHECK(LT_TENSOR_NEW(&b, pool, LT_U8, 1 << 18) == LT_OK); /* a quarter: too small */
+    CHECK(b.data != block && lt_pool_cached(pool) == mib);
+    CHECK(LT_TENSOR_NEW(&a, pool, LT_U8, 5 << 17) == LT_OK);
+    CHECK(a.data == block && lt_pool_cached(pool) == 0);
+    CHECK(lt_pool_used(pool) == mib + mib / 4);
+    lt_tensor_free(&a);
+    lt_tensor_free(&b);
+    CHECK(lt_pool_cached(pool) == mib + mib / 4);
     lt_pool_close(&pool);
 }
 
@@ -249,5 +270,6 @@ int main(void)
     for (int d = 0; d <= LT_U16; d++) CHECK(lt_dtype_size((lt_dtype)d) > 0);
     CHECK(strcmp(lt_dtype_name(LT_BF16), "bf16") == 0);
     test_bound();
+    test_fit();
     return 0;
 }

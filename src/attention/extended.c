@@ -21,16 +21,30 @@ typedef struct joint {
 static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/* Positions [*from, *to) of a list that belong to keyframes [k0, k1) of a chunk. */
-static void list_range(const lt_token_list *l, int64_t chunk, int64_t tokens, int64_t k0,
-                       int64_t k1, int64_t *from, int64_t *to)
+static int64_t count_chunks(const joint *j)
 {
-    const int64_t base = chunk * LT_KEYFRAME_CHUNK;
+    if (j->lists) return j->lists->n_chunks;
+    return (j->e->n_keyframes + LT_KEYFRAME_CHUNK - 1) / LT_KEYFRAME_CHUNK;
+}
+
+/* Its first keyframe; of the one behind the last: K. */
+static int64_t chunk_begin(const joint *j, int64_t chunk)
+{
+    if (j->lists) return j->lists->chunk[chunk];
+    return min64(chunk * LT_KEYFRAME_CHUNK, j->e->n_keyframes);
+}
+
+/* Positions [*from, *to) of the shared list that belong to keyframes [k0, k1) of a
+ * chunk. */
+static void list_range(const joint *j, int64_t chunk, int64_t k0, int64_t k1,
+                       int64_t *from, int64_t *to)
+{
+    const lt_token_list *l = &j->lists->list[0];
+    const int64_t base = chunk_begin(j, chunk), end = l->chunk_from[chunk + 1];
     int64_t i = l->chunk_from[chunk];
-    const int64_t end = l->chunk_from[chunk + 1];
-    while (i < end && l->token[i] < (k0 - base) * tokens) i++;
+    while (i < end && l->token[i] < (k0 - base) * j->tokens) i++;
     *from = i;
-    while (i < end && l->token[i] < (k1 - base) * tokens) i++;
+    while (i < end && l->token[i] < (k1 - base) * j->tokens) i++;
     *to = i;
 }
 
@@ -44,20 +58,18 @@ static int64_t rows_of(const joint *j, int64_t chunk, int64_t k0, int64_t k1)
 {
     int64_t from, to;
     if (!is_shared(j)) return (k1 - k0) * j->tokens;
-    list_range(&j->lists->list[0], chunk, j->tokens, k0, k1, &from, &to);
+    list_range(j, chunk, k0, k1, &from, &to);
     return to - from;
 }
 
 /* Keyframes of rank r inside a chunk: [*k0, *k1), possibly empty. */
-static void rank_range(const lt_extended *e, int r, int64_t chunk, int64_t *k0,
-                       int64_t *k1)
+static void rank_range(const joint *j, int r, int64_t chunk, int64_t *k0, int64_t *k1)
 {
     int64_t first = 0;
-    for (int i = 0; i < r; i++) first += e->rank_keyframes[i];
-    const int64_t c0 = chunk * LT_KEYFRAME_CHUNK;
-    const int64_t c1 = min64(c0 + LT_KEYFRAME_CHUNK, e->n_keyframes);
+    for (int i = 0; i < r; i++) first += j->e->rank_keyframes[i];
+    const int64_t c0 = chunk_begin(j, chunk), c1 = chunk_begin(j, chunk + 1);
     *k0 = min64(max64(first, c0), c1);
-    *k1 = max64(min64(first + e->rank_keyframes[r], c1), *k0);
+    *k1 = max64(min64(first + j->e->rank_keyframes[r], c1), *k0);
 }
 
 /* This rank's rows of a chunk of t ([n_own, S, C]): a view, or a copy of listed ones. */
@@ -65,7 +77,7 @@ static lt_status own_rows(const joint *j, const lt_tensor *t, int64_t chunk,
                           lt_tensor *part)
 {
     int64_t k0, k1, from, to;
-    rank_range(j->e, lt_comm_rank(j->e->comm), chunk, &k0, &k1);
+    rank_range(j, lt_comm_rank(j->e->comm), chunk, &k0, &k1);
     const int64_t c = j->site->heads * j->site->head_dim;
     /* an empty range may start outside this rank's keyframes */
     lt_tensor frames = lt_tensor_rows(t, k1 > k0 ? k0 - j->first_own : 0, k1 - k0);
@@ -76,8 +88,8 @@ static lt_status own_rows(const joint *j, const lt_tensor *t, int64_t chunk,
         return LT_OK;
     }
     const lt_token_list *l = &j->lists->list[0];
-    list_range(l, chunk, j->tokens, k0, k1, &from, &to);
-    const int64_t skip = (k0 - chunk * LT_KEYFRAME_CHUNK) * j->tokens;
+    list_range(j, chunk, k0, k1, &from, &to);
+    const int64_t skip = (k0 - chunk_begin(j, chunk)) * j->tokens;
     lt_tensor picked = { 0 }, index = { 0 };
     lt_status st = LT_TENSOR_NEW(&picked, j->x->pool, t->dtype, to - from, c);
     if (st == LT_OK) st = LT_TENSOR_NEW(&index, j->x->pool, LT_I32, to - from);
@@ -105,7 +117,7 @@ static lt_status gather_chunk(const joint *j, const lt_tensor *t, int64_t chunk,
     if (!rows) LT_TRY(LT_FAIL(LT_ERR_NOMEM, "out of memory (gather)"));
     for (int r = 0; r < size; r++) {
         int64_t k0, k1;
-        rank_range(j->e, r, chunk, &k0, &k1);
+        rank_range(j, r, chunk, &k0, &k1);
         total += rows[r] = rows_of(j, chunk, k0, k1);
     }
     LT_TRY(own_rows(j, t, chunk, &part));
@@ -146,7 +158,7 @@ static void shared_lists(const joint *j, int64_t chunk, chunk_lists *l)
     const int64_t first = all->chunk_from[chunk], n = all->chunk_from[chunk + 1] - first;
     int32_t *at = l->buffer;
     for (int64_t s = 0; s < j->n_own; s++) {
-        const int64_t own = j->first_own + s - chunk * LT_KEYFRAME_CHUNK;
+        const int64_t own = j->first_own + s - chunk_begin(j, chunk);
         l->list[s] = at;
         for (int64_t i = 0; i < n; i++)
             if (all->token[first + i] / j->tokens != own) *at++ = (int32_t)i;
@@ -226,8 +238,7 @@ static lt_status fold_own(joint *j)
 static lt_status joint_run(joint *j, lt_tensor *const *out)
 {
     lt_status st = LT_OK;
-    const int64_t n_chunks =
-        (j->e->n_keyframes + LT_KEYFRAME_CHUNK - 1) / LT_KEYFRAME_CHUNK;
+    const int64_t n_chunks = count_chunks(j);
     if (j->n_own)
         LT_TRY(lt_attention_state_new(j->x, j->n_own, j->tokens, j->site->heads,
                                       j->site->head_dim, j->n_values, &j->state));

@@ -11,7 +11,7 @@
  *
  * The keyframes of a segment are numbered in global order; a rank holds a run of them
  * and computes their queries. Keys and values are gathered in chunks of
- * LT_KEYFRAME_CHUNK keyframes and folded into the running softmax in global order, so
+ * keyframes (attention/slim.h) and folded into the running softmax in global order, so
  * the result does not depend on who holds which. Collective: every rank of the group
  * evaluates its denoiser with this policy at the same time, also one without keyframes
  * (lt_extended_follow). */

@@ -20,11 +20,15 @@
  * uniform score. It tells what the choice is worth; own tokens are seen all the same.
  *
  * Equal scores: the lowest token number wins. Token number = keyframe * S + p, with the
- * keyframes of the segment in global order. Lists are cut at chunk borders, see
- * LT_KEYFRAME_CHUNK, and hold numbers relative to the chunk's first token. */
+ * keyframes of the segment in global order. Lists are cut at chunk borders
+ * and hold numbers relative to the chunk's first token.
+ *
+ * Chunks are what is gathered and folded into the joint attention at a time: runs of
+ * LT_KEYFRAME_CHUNK keyframes. Of a shared list, runs that follow each other are taken
+ * together as long as they have no more listed tokens than one run has tokens: fewer and
+ * longer gathers, in the same memory. */
 
-/* Keyframes folded into the joint attention at a time: part of the result's definition
- * (the order of the sums), so a constant and no option. */
+/* Part of the result's definition (the order of the sums), so a constant and no option. */
 enum { LT_KEYFRAME_CHUNK = 8 };
 
 typedef enum lt_slimming_mode {
@@ -40,7 +44,9 @@ typedef struct lt_token_list {
 } lt_token_list;
 
 typedef struct lt_slim_grid {
-    int64_t tokens;      /* S */
+    int64_t tokens; /* S */
+    int64_t n_chunks;
+    int64_t *chunk;      /* [n_chunks + 1] first keyframe of each chunk, then K */
     int64_t n_lists;     /* query: own query keyframes; shared: 1 */
     lt_token_list *list; /* [n_lists] */
 } lt_slim_grid;
@@ -48,7 +54,6 @@ typedef struct lt_slim_grid {
 typedef struct lt_slimming {
     lt_slimming_mode mode;
     int64_t n_keyframes; /* K */
-    int64_t n_chunks;
     int n_grids;
     lt_slim_grid grid[8];
 } lt_slimming;

@@ -105,9 +105,9 @@ static void mark_kept(sample *s, const lt_slimming *slim)
     const int64_t tokens = s->h * s->w, n = s->segment->n_clips;
     const lt_token_list *list = &slim->grid[0].list[0];
     memset(s->kept, 0, (size_t)(n * tokens));
-    for (int64_t c = 0; c < slim->n_chunks; c++)
+    for (int64_t c = 0; c < slim->grid[0].n_chunks; c++)
         for (int64_t i = list->chunk_from[c]; i < list->chunk_from[c + 1]; i++)
-            s->kept[c * LT_KEYFRAME_CHUNK * tokens + list->token[i]] = 1;
+            s->kept[slim->grid[0].chunk[c] * tokens + list->token[i]] = 1;
     if (slim->mode == LT_SLIMMING_SHARED) /* every frame sees its own tokens besides */
         memset(s->kept + s->own * tokens, 1, (size_t)tokens);
 }

@@ -31,18 +31,19 @@ static inline void *room(size_t bytes)
     return p;
 }
 
-/* Tokens of one keyframe of a list that was cut in chunks, as global numbers into out;
- * returns how many the whole list has. */
-static inline int64_t list_join(const lt_token_list *l, int64_t n_chunks, int64_t tokens,
-                                int64_t *out)
+/* List i of a grid, which was cut in chunks, as global numbers into out; returns how many
+ * the whole list has. */
+static inline int64_t list_join(const lt_slim_grid *g, int64_t i, int64_t *out)
 {
+    const lt_token_list *l = &g->list[i];
     int64_t n = 0;
-    CHECK(l->chunk_from[0] == 0);
-    for (int64_t c = 0; c < n_chunks; c++) {
+    CHECK(l->chunk_from[0] == 0 && g->chunk[0] == 0);
+    for (int64_t c = 0; c < g->n_chunks; c++) {
         CHECK(l->chunk_from[c + 1] >= l->chunk_from[c]);
-        for (int64_t i = l->chunk_from[c]; i < l->chunk_from[c + 1]; i++) {
-            CHECK(l->token[i] >= 0 && l->token[i] < LT_KEYFRAME_CHUNK * tokens);
-            out[n++] = c * LT_KEYFRAME_CHUNK * tokens + l->token[i];
+        for (int64_t t = l->chunk_from[c]; t < l->chunk_from[c + 1]; t++) {
+            out[n] = g->chunk[c] * g->tokens + l->token[t];
+            CHECK(l->token[t] >= 0 && out[n] < g->chunk[c + 1] * g->tokens);
+            n++;
         }
     }
     return n;

@@ -4,7 +4,7 @@
 #include "attention_test.h"
 #include "models/unet.h"
 
-enum { SIDE = 8, TEXT = 77, FEATURES = 12, MOST = 11, BUDGET = 3 };
+enum { SIDE = 8, TEXT = 77, FEATURES = 12, MOST = 11, FEW = 3, MANY = 10 };
 
 typedef struct setup {
     lt_exec x;
@@ -19,6 +19,7 @@ typedef struct variant {
     int64_t n_keyframes;
     lt_slimming_mode mode;
     lt_inject inject;
+    int64_t budget; /* FEW: a shared list is one chunk; MANY: two */
 } variant;
 
 static void fill(float *v, int64_t n, uint64_t seed)
@@ -59,7 +60,7 @@ static lt_slimming make_lists(setup *s, const variant *v, int64_t first, int64_t
     lt_slimming slim = { 0 };
     lt_slim_args a = { .mode = v->mode,
                        .n_keyframes = v->n_keyframes,
-                       .budget = BUDGET,
+                       .budget = v->budget,
                        .first_own = first,
                        .n_own = n,
                        .n_grids = s->n_grids,
@@ -133,14 +134,14 @@ static void run_pass(setup *s, lt_comm *comm, const int64_t *share, const varian
 /* ---- what a rank must receive ------------------------------------------------------ */
 
 /* Listed tokens of a grid outside keyframes [first, first + n). */
-static int64_t listed_elsewhere(const lt_slimming *slim, int64_t tokens, int64_t first,
-                                int64_t n)
+static int64_t listed_elsewhere(const lt_slimming *slim, int64_t tokens, int64_t budget,
+                                int64_t first, int64_t n)
 {
     int64_t token[MOST * SIDE * SIDE], out = 0;
     const lt_slim_grid *g = lt_slim_find(slim, tokens);
     CHECK(g && g->n_lists == 1);
-    const int64_t all = list_join(&g->list[0], slim->n_chunks, tokens, token);
-    CHECK(all == (BUDGET - 1) * tokens);
+    const int64_t all = list_join(g, 0, token);
+    CHECK(all == (budget - 1) * tokens && g->n_chunks == (budget == MANY ? 2 : 1));
     for (int64_t i = 0; i < all; i++)
         out += token[i] / tokens < first || token[i] / tokens >= first + n;
     return out;
@@ -155,7 +156,7 @@ static int64_t expected_bytes(setup *s, const variant *v, int64_t first, int64_t
         OK(lt_unet_site(s->unet, i, SIDE, SIDE, &site));
         const int64_t tokens = site.h * site.w;
         const int64_t rows = v->mode == LT_SLIMMING_SHARED
-                                 ? listed_elsewhere(&slim, tokens, first, n)
+                                 ? listed_elsewhere(&slim, tokens, v->budget, first, n)
                                  : (v->n_keyframes - n) * tokens;
         /* both edit branches: k and v each, or one k for both and two v */
         const int64_t tensors = lt_inject_site(&v->inject, &site) ? 3 : 4;
@@ -177,7 +178,7 @@ static void check_total(setup *s, const variant *v, int64_t bytes)
     whole.mode = LT_SLIMMING_NONE;
     payload = expected_bytes(s, &whole, 0, 0);
     if (v->mode == LT_SLIMMING_SHARED) /* (R - 1) / K of it */
-        CHECK(sum * v->n_keyframes == (size - 1) * payload * (BUDGET - 1));
+        CHECK(sum * v->n_keyframes == (size - 1) * payload * (v->budget - 1));
     else
         CHECK(sum == (size - 1) * payload);
     CHECK(size == 1 || sum > 0);
@@ -272,7 +273,7 @@ static void check_modes_differ(setup *s)
     pass p[3] = { 0 };
     const int64_t all[1] = { MOST };
     for (int m = 0; m < 3; m++) {
-        const variant v = { .n_keyframes = MOST, .mode = (lt_slimming_mode)m };
+        const variant v = { MOST, (lt_slimming_mode)m, { 0 }, FEW };
         run_pass(s, s->self, all, &v, &p[m]);
     }
     for (int m = 0; m < 3; m++) {
@@ -299,12 +300,15 @@ static void check_table(setup *s, const lt_kernels *k, int all)
     }
     CHECK(s->n_sites == 16 && injected == 8 && s->n_grids == 4);
     for (int m = 0; m < 3; m++) {
-        variant v = { .n_keyframes = MOST, .mode = (lt_slimming_mode)m, { 1, 1 } };
+        variant v = { MOST, (lt_slimming_mode)m, { 1, 1 }, FEW };
         check_variant(s, &v);
+        v.budget = MANY;
+        if (m == LT_SLIMMING_SHARED) check_variant(s, &v);
+        v.budget = FEW;
         if (!all) continue;
         v.inject = (lt_inject){ 0, m == LT_SLIMMING_QUERY };
         check_variant(s, &v);
-        v = (variant){ .n_keyframes = 7, .mode = (lt_slimming_mode)m, { 1, 0 } };
+        v = (variant){ 7, (lt_slimming_mode)m, { 1, 0 }, FEW };
         check_variant(s, &v);
     }
     if (lt_comm_rank(s->world) == 0) check_modes_differ(s);

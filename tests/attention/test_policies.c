@@ -163,7 +163,7 @@ static lt_slimming slim_lists(layer *l, lt_slimming_mode mode)
                              .features = keyframe_features,
                              .ctx = l };
     OK(lt_slim_make(&l->x, &a, &slim));
-    CHECK(slim.n_chunks == 1 && lt_slim_find(&slim, S) == &slim.grid[0]);
+    CHECK(slim.grid[0].n_chunks == 1 && lt_slim_find(&slim, S) == &slim.grid[0]);
     CHECK(!lt_slim_find(&slim, S + 1));
     return slim;
 }
@@ -173,7 +173,7 @@ static void check_lists(const layer *l, const lt_slimming *slim, const char *nam
 {
     int64_t token[K * S];
     for (int64_t i = 0; i < slim->grid[0].n_lists; i++) {
-        const int64_t n = list_join(&slim->grid[0].list[i], 1, S, token);
+        const int64_t n = list_join(&slim->grid[0], i, token);
         CHECK(n == each && n == lt_slim_kept(slim->mode, K, BUDGET, S));
         for (int64_t t = 0; t < n; t++)
             CHECK(token[t] == golden_int(l->golden, name, i * each + t));

@@ -68,7 +68,7 @@ static void check_lists(const world *w, const lt_slimming *slim)
                  (long long)w->grids.w[g]);
         int64_t *want = golden_i64(w->run, name, &n);
         const int64_t kept = lt_slim_kept(slim->mode, slim->n_keyframes, 2, grid->tokens);
-        CHECK(slim->n_chunks == 1 && n == STEPS * grid->n_lists * kept);
+        CHECK(grid->n_chunks == 1 && n == STEPS * grid->n_lists * kept);
         for (int64_t i = 0; i < grid->n_lists; i++) {
             CHECK(grid->list[i].chunk_from[1] == kept);
             for (int64_t t = 0; t < kept; t++)

@@ -42,7 +42,7 @@ digest ref.mp4 | diff want - || fail "a damaged shard was not made again"
 
 # TERM to one process, USR1 to mpirun: 75, and the same bytes later.
 begun() { # begun JOB: wait until it has finished a unit
-    for _ in $(seq 400); do
+    for _ in $(seq 3000); do
         grep -qs '"source"' "$1/journal.jsonl" && return
         sleep 0.02
     done
@@ -76,7 +76,9 @@ digest usr1.mp4 | diff want - || fail "stopped by USR1, continued on one rank: o
 edit busy.mp4 1 1 >/dev/null 2>&1 &
 runner=$!
 begun busy.job
+pkill -STOP -f -- '-o busy.mp4' # it must not end before the second one looks
 expect 73 busy edit busy.mp4 1 1
+pkill -CONT -f -- '-o busy.mp4'
 wait "$runner" || fail "the first run was disturbed"
 
 # A disk that fills up: 75, continued after space is made. One that is known to be too

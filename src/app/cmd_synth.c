@@ -121,7 +121,8 @@ static lt_status take_edits(order *o, const lt_cli *cli, unsigned flags)
 /* A video that is asked for by `option`. */
 static lt_status check_video(const char *option, const char *path, int lossless)
 {
-    if (!lt_path_ends_in(path, ".mp4") && !lt_path_ends_in(path, ".mov") && !lt_path_ends_in(path, ".mkv"))
+    if (!lt_path_ends_in(path, ".mp4") && !lt_path_ends_in(path, ".mov") &&
+        !lt_path_ends_in(path, ".mkv"))
         return LT_FAIL(LT_ERR_USAGE,
                        "unknown container (%s %s): end the name in .mp4, .mov or .mkv",
                        option, path);

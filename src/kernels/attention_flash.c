@@ -11,6 +11,9 @@
  * changes a bit. */
 static const size_t packed_limit = (size_t)512 << 20, cached_limit = (size_t)1 << 20;
 
+/* So few queries are one tile: who attends packs the keys, and finds them in its cache. */
+enum { FEW_ROWS = 256 };
+
 typedef struct job {
     const lt_flash_path *path;
     const lt_attention_args *a;
@@ -269,6 +272,8 @@ static job new_job(const lt_flash_path *path, const lt_attention_args *a,
     b.dk = round_up(g->d, path->dk_align);
     b.dv = round_up(g->d, path->dv_align);
     b.rows = g->d <= 128 || path->lanes ? path->rows : path->rows / 2;
+    if (path->lanes && g->n_q <= FEW_ROWS)
+        b.rows = (int)round_up(g->n_q, path->row_group);
     b.q_tiles = (g->n_q + b.rows - 1) / b.rows;
     b.k_bytes = (size_t)path->keys * (size_t)b.dk * (size_t)path->elem;
     b.v_bytes = (size_t)path->keys * (size_t)b.dv * (size_t)path->elem;

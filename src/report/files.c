@@ -24,8 +24,8 @@ lt_status lt_report_film(const lt_report_args *a, const char *path)
 {
     lt_status st = LT_OK;
     lt_pair pair = { 0 };
-    if (!lt_path_ends_in(path, ".mp4") && !lt_path_ends_in(path, ".m4v") && !lt_path_ends_in(path, ".mov") &&
-        !lt_path_ends_in(path, ".mkv"))
+    if (!lt_path_ends_in(path, ".mp4") && !lt_path_ends_in(path, ".m4v") &&
+        !lt_path_ends_in(path, ".mov") && !lt_path_ends_in(path, ".mkv"))
         LT_TRY(LT_FAIL(LT_ERR_USAGE,
                        "not a film's name (--film %.200s): give a .mp4, .mov or .mkv",
                        path));

@@ -34,6 +34,19 @@ static int64_t chunk_begin(const joint *j, int64_t chunk)
     return min64(chunk * LT_KEYFRAME_CHUNK, j->e->n_keyframes);
 }
 
+/* The first position in [from, to) of an ascending list whose token is no less. */
+static int64_t lower_bound(const int32_t *token, int64_t from, int64_t to, int64_t least)
+{
+    while (from < to) {
+        const int64_t mid = from + (to - from) / 2;
+        if (token[mid] < least)
+            from = mid + 1;
+        else
+            to = mid;
+    }
+    return from;
+}
+
 /* Positions [*from, *to) of the shared list that belong to keyframes [k0, k1) of a
  * chunk. */
 static void list_range(const joint *j, int64_t chunk, int64_t k0, int64_t k1,
@@ -41,11 +54,8 @@ static void list_range(const joint *j, int64_t chunk, int64_t k0, int64_t k1,
 {
     const lt_token_list *l = &j->lists->list[0];
     const int64_t base = chunk_begin(j, chunk), end = l->chunk_from[chunk + 1];
-    int64_t i = l->chunk_from[chunk];
-    while (i < end && l->token[i] < (k0 - base) * j->tokens) i++;
-    *from = i;
-    while (i < end && l->token[i] < (k1 - base) * j->tokens) i++;
-    *to = i;
+    *from = lower_bound(l->token, l->chunk_from[chunk], end, (k0 - base) * j->tokens);
+    *to = lower_bound(l->token, *from, end, (k1 - base) * j->tokens);
 }
 
 static int is_shared(const joint *j)

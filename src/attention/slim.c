@@ -50,8 +50,8 @@ static lt_status set_chunks(lt_slim_grid *grid, int64_t n_keyframes)
 static void join_chunks(lt_slim_grid *grid, const int32_t *token, int64_t n)
 {
     const int64_t most = LT_KEYFRAME_CHUNK * grid->tokens, runs = grid->n_chunks;
-    int64_t made = 0, rows = 0,
-            i = 0; /* the chunk that is growing begins at chunk[made] */
+    int64_t made = 0; /* the chunk that is growing begins at chunk[made] */
+    int64_t rows = 0, i = 0;
     for (int64_t c = 0; c < runs; c++) {
         const int64_t from = i, end = grid->chunk[c + 1] * grid->tokens;
         while (i < n && token[i] < end) i++;

@@ -6,8 +6,8 @@
 #include <sys/mman.h>
 
 /* Sixteen classes to an octave: at most 1/16 of a new block is unused. A free block is
- * taken for anything from half its size on: a step of a small model then takes no memory
- * from the system, and holds half of what blocks of every size would need. */
+ * taken for anything from half its size on, so that maps of different sizes which take
+ * turns use the same memory. */
 enum {
     ALIGN = 64,
     MIN_SHIFT = 8,

@@ -48,6 +48,8 @@ static void test_write_read(void)
     CHECK(lt_file_remove(path) == LT_OK && lt_file_remove(path) == LT_OK);
     CHECK(!lt_file_is_same(path, path)); /* nothing is there */
     CHECK(!lt_file_exists(path));
+    CHECK(lt_path_ends_in("a.b.MP4", ".mp4") && !lt_path_ends_in(".mp4", ".mp4"));
+    CHECK(!lt_path_ends_in("a.mp4.tmp", ".mp4") && !lt_path_ends_in("4", ".mp4"));
 }
 
 /* Names that end like a temporary file's, in the folder. */

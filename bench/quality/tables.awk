@@ -17,12 +17,12 @@ function head(first, list,    i, n, name, rule) {
 }
 function main_rows(    i, n, f, s, k, out) {
     head("mean of " count["all", "frame"] " scenes (better than frame / worse)", \
-        "frame tokenflow adaflow")
+        "frame tokenflow adaflow adaflow-neighbours")
     n = split("psnr psnr_inside psnr_outside ssim accuracy warp_error warp_excess warp_error_inside warp_error_outside flicker drift drift_psnr strength_ratio psnr_at_cuts cpu_seconds", f, " ")
-    split("frame tokenflow adaflow", s, " ")
+    split("frame tokenflow adaflow adaflow-neighbours", s, " ")
     for (i = 1; i <= n; i++) {
         out = ""
-        for (k = 1; k <= 3; k++) {
+        for (k = 1; k <= 4; k++) {
             out = out " " show("all", s[k], f[i], "mean")
             if (k > 1 && (("all", s[k], f[i], "better") in value))
                 out = out " (" value["all", s[k], f[i], "better"] "/" value["all", s[k], f[i], "worse"] ")"
@@ -31,12 +31,13 @@ function main_rows(    i, n, f, s, k, out) {
         line(long[f[i]], out)
     }
     print ""
-    head("adaflow less frame, mean", "n psnr accuracy warp_error warp_error_inside warp_error_outside flicker drift")
+    head("adaflow / adaflow-neighbours, less frame, mean", "n psnr accuracy warp_error warp_error_inside warp_error_outside flicker drift")
     n = split("fg bg st short long plain cuts occluded", f, " ")
     for (i = 1; i <= n; i++) {
         out = " " (count[f[i], "adaflow"] + 0) " |"
         for (k = 1; k <= 7; k++)
-            out = out " " show(f[i], "adaflow", part_of(k), "difference") " |"
+            out = out " " show(f[i], "adaflow", part_of(k), "difference") " / " \
+                show(f[i], "adaflow-neighbours", part_of(k), "difference") " |"
         line(long[f[i]], out)
     }
 }
@@ -84,7 +85,7 @@ BEGIN {
     long["drift_psnr"] = "drift in PSNR, size [dB]"; long["strength_ratio"] = "strength / the truth's, median"
     long["psnr_at_cuts"] = "PSNR beside cuts [dB]"; long["cpu_seconds"] = "processor seconds"
     long["fg"] = "foreground"; long["bg"] = "background"; long["st"] = "style"
-    split("accuracy flicker drift short plain cuts occluded clips n frame tokenflow adaflow", same, " ")
+    split("accuracy flicker drift short plain cuts occluded clips n frame tokenflow adaflow adaflow-neighbours", same, " ")
     for (i in same) long[same[i]] = same[i]
     long["long"] = "long"
 }

@@ -50,7 +50,8 @@ typedef struct lt_flash_tile {
 typedef struct lt_flash_path {
     int keys;      /* keys in a block, a multiple of 32 */
     int row_group; /* rows that the loops take together; divides rows */
-    int rows;      /* of a tile; without lanes half above head_dim 128 */
+    int rows;      /* of a tile; without lanes half above head_dim 128, with lanes all
+                      queries of a head when they are few (attention_flash.c) */
     int lanes;     /* 1: a row is a lane (lanes.h) */
     int elem;      /* bytes of a packed element: 4 (f32) or 2 (bf16) */
     int dk_align, dv_align;

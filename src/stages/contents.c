@@ -320,9 +320,6 @@ lt_status lt_contents_index(lt_run *r)
 {
     lt_facts facts = { 0 };
     lt_status st = lt_contents_facts(r, &facts);
-    /* libhdf5 needs some kilobytes for every shard it shows: take them from what the
-     * last stage has left, so that the peak does not grow with the video. */
-    lt_pool_trim(r->x.pool);
     if (st == LT_OK) st = lt_contents_index_of(r->job, r->cfg, &facts);
     lt_facts_free(&facts);
     return st;
